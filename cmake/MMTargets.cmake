@@ -1,0 +1,141 @@
+# Targets of the tree. Each folder of src/ is an object library, so that the test of a
+# folder links that folder and those below it and nothing else.
+
+set(MM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(MM_WERROR)
+  list(APPEND MM_WARNINGS -Werror)
+endif()
+
+function(mm_flags target)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include
+                                               ${PROJECT_SOURCE_DIR}/src)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:C>:${MM_WARNINGS}> -ffp-contract=off)
+  target_compile_definitions(${target} PRIVATE _POSIX_C_SOURCE=200809L)
+  if(MM_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${MM_SANITIZE}
+                                             -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=${MM_SANITIZE})
+  endif()
+endfunction()
+
+function(mm_engine_library)
+  set(objects "")
+  foreach(folder IN LISTS MM_FOLDERS)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.c)
+    if(sources)
+      add_library(mm_${folder} OBJECT ${sources})
+      mm_flags(mm_${folder})
+      list(APPEND objects mm_${folder})
+    endif()
+  endforeach()
+  file(GLOB top CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
+  add_library(mmengine SHARED ${top})
+  mm_flags(mmengine)
+  target_include_directories(mmengine INTERFACE
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  set_target_properties(mmengine PROPERTIES SOVERSION 0 VERSION ${PROJECT_VERSION}
+                                            LINKER_LANGUAGE C)
+  foreach(object IN LISTS objects)
+    target_sources(mmengine PRIVATE $<TARGET_OBJECTS:${object}>)
+  endforeach()
+  target_link_libraries(mmengine PRIVATE Threads::Threads ZLIB::ZLIB m ${CMAKE_DL_LIBS})
+  set(MM_OBJECTS ${objects} PARENT_SCOPE)
+endfunction()
+
+# The bridge: the only C++, the only library that links libtorch.
+function(mm_torch_library)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/torch/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  include(MMTorch)
+  mm_find_torch()
+  add_library(mmengine_torch SHARED ${sources})
+  mm_flags(mmengine_torch)
+  mm_use_torch(mmengine_torch)
+  set_target_properties(mmengine_torch PROPERTIES JOB_POOL_COMPILE torch)
+endfunction()
+
+# Concrete models, datasets, transforms: public headers only.
+function(mm_zoo_library)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/zoo/*.c)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(mmengine_zoo SHARED ${sources})
+  mm_flags(mmengine_zoo)
+  set_target_properties(mmengine_zoo PROPERTIES SOVERSION 0 VERSION ${PROJECT_VERSION}
+    INCLUDE_DIRECTORIES "${PROJECT_SOURCE_DIR}/include;${PROJECT_SOURCE_DIR}/zoo")
+  target_link_libraries(mmengine_zoo PRIVATE mmengine ZLIB::ZLIB m)
+endfunction()
+
+function(mm_program)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(mmengine_cli ${sources})
+  mm_flags(mmengine_cli)
+  set_target_properties(mmengine_cli PROPERTIES OUTPUT_NAME mmengine)
+  target_link_libraries(mmengine_cli PRIVATE mmengine mmengine_zoo Threads::Threads)
+  if(TARGET mmengine_torch)
+    add_dependencies(mmengine_cli mmengine_torch)
+  endif()
+endfunction()
+
+# tests/<folder>/test_*.c: one program each, linked with that folder and those before it.
+# tests/torch/test_*.c: one program for all of them, since libtorch takes 0.3 s to load;
+# each file defines `int test_<name>(void)`, which runs a cmocka group.
+function(mm_tests)
+  find_library(CMOCKA cmocka REQUIRED)
+  set(below "")
+  foreach(folder IN LISTS MM_FOLDERS)
+    if(TARGET mm_${folder})
+      list(APPEND below $<TARGET_OBJECTS:mm_${folder}>)
+    endif()
+    file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/test_*.c)
+    foreach(test IN LISTS tests)
+      get_filename_component(name ${test} NAME_WE)
+      set(target ${folder}_${name})
+      add_executable(${target} ${test} ${below})
+      mm_flags(${target})
+      target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+      target_link_libraries(${target} PRIVATE ${CMOCKA} Threads::Threads ZLIB::ZLIB m
+                                              ${CMAKE_DL_LIBS})
+      add_test(NAME ${folder}/${name} COMMAND ${target}
+               WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
+    endforeach()
+  endforeach()
+  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/torch/test_*.c)
+  if(tests AND TARGET mmengine_torch)
+    set(declare "")
+    set(call "")
+    foreach(test IN LISTS tests)
+      get_filename_component(name ${test} NAME_WE)
+      string(APPEND declare "int ${name}(void);\n")
+      string(APPEND call "    if (argc < 2 || strcmp(argv[1], \"${name}\") == 0) {\n"
+                         "        failed += ${name}();\n    }\n")
+    endforeach()
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/torch_tests_main.c @ONLY CONTENT
+"#include <string.h>
+@declare@
+int main(int argc, char **argv)
+{
+    int failed = 0;
+@call@    return failed != 0;
+}
+")
+    add_executable(torch_tests ${PROJECT_BINARY_DIR}/torch_tests_main.c ${tests})
+    mm_flags(torch_tests)
+    target_include_directories(torch_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(torch_tests PRIVATE mmengine ${CMOCKA} Threads::Threads m)
+    if(TARGET mmengine_zoo)
+      target_link_libraries(torch_tests PRIVATE mmengine_zoo)
+    endif()
+    add_dependencies(torch_tests mmengine_torch)
+    add_test(NAME torch COMMAND torch_tests
+             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
+  endif()
+endfunction()

@@ -1,0 +1,75 @@
+/** @file
+ * The logger: MMEngine's line format, levels and files.
+ *
+ *     08/21 02:58:41 - mmengine - INFO - Epoch(train)   [1][ 100/3125]  lr: 1.0000e-01
+ *
+ * mm_log() writes to the process's current logger. The library never prints: lines
+ * reach the console only through the sink that the host set. Source:
+ * mmengine/logging/logger.py.
+ */
+#ifndef MMENGINE_LOG_H
+#define MMENGINE_LOG_H
+
+#include "mmengine/status.h"
+
+MM_BEGIN_DECLS
+
+/** Python logging's levels. */
+typedef enum mm_log_level {
+    MM_LOG_DEBUG = 10,
+    MM_LOG_INFO = 20,
+    MM_LOG_WARN = 30,
+    MM_LOG_ERROR = 40
+} mm_log_level;
+
+/** What a console sink gets: one finished line without its newline. */
+typedef struct mm_log_line {
+    mm_log_level level;
+    const char *text;    /**< "08/21 02:58:41 - mmengine - INFO - ..." */
+    const char *message; /**< the part after the level */
+    size_t level_begin;  /**< where the level's name stands in `text`, for colour */
+    size_t level_size;   /**< its bytes */
+} mm_log_line;
+
+/** Shows a line. Called under the logger's lock: must not log. */
+typedef void (*mm_log_sink)(void *user, const mm_log_line *line);
+
+/** Settings of a logger; zero is the default of each. */
+typedef struct mm_logger_args {
+    const char *name;   /**< shown in each line; default "mmengine" */
+    const char *file;   /**< log file, opened for appending; default none */
+    mm_log_level level; /**< least level; default MM_LOG_INFO */
+    mm_log_sink sink;   /**< console; default: the process's sink (mm_log_set_sink) */
+    void *sink_user;
+    int rank; /**< ranks other than 0 show errors only */
+} mm_logger_args;
+
+/** A new logger. Errors: MM_EIO if the file cannot be opened. */
+MM_API mm_logger *mm_logger_new(const mm_logger_args *args);
+/** Writes what is left and closes the file. NULL is fine. */
+MM_API void mm_logger_free(mm_logger *logger);
+/** Makes it the current one; returns the former. NULL: no current logger. */
+MM_API mm_logger *mm_logger_set_current(mm_logger *logger);
+/** The current logger or NULL. */
+MM_API mm_logger *mm_logger_current(void);
+/** The console sink used where a logger has none, and when there is no current logger.
+ */
+MM_API void mm_log_set_sink(mm_log_sink sink, void *user);
+
+/**
+ * Logs to the current logger. Works while an error is pending. Never fails: a log file
+ * that cannot be written is reported once through the sink. The same warning is shown
+ * once per logger.
+ */
+MM_API void mm_log(mm_log_level level, const char *format, ...) MM_PRINTF(2, 3);
+/** The same to a given logger; `logger` may be NULL: the current one. */
+MM_API void mm_logger_log(mm_logger *logger, mm_log_level level, const char *format,
+                          ...) MM_PRINTF(3, 4);
+/** Logs an error's message, frames and hint. */
+MM_API void mm_log_error(const mm_error *error);
+/** Parses "INFO", "debug", ... Errors: MM_EINVAL. */
+MM_API mm_status mm_log_level_parse(const char *text, mm_log_level *out_level);
+
+MM_END_DECLS
+
+#endif
