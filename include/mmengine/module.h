@@ -1,0 +1,145 @@
+/** @file
+ * Modules: parameters, buffers and children under PyTorch's dotted names, so that state
+ * dicts are interchangeable with PyTorch's. A module is a component's instance whose
+ * interface is MM_MODULE (or MODEL, PREPROCESSOR); its children and tensors hang on the
+ * instance. Source: torch.nn.Module, mmengine/model/base_module.py.
+ */
+#ifndef MMENGINE_MODULE_H
+#define MMENGINE_MODULE_H
+
+#include "mmengine/component.h"
+#include "mmengine/tensor.h"
+
+MM_BEGIN_DECLS
+
+/** The functions of a module. One of `forward` and `call` is required. */
+struct mm_module_ops {
+    /** optional, default: call with a tuple of one tensor, which must return a tensor
+     * (or a tuple of one). One tensor in, one out; the result is scope-owned. */
+    mm_tensor *(*forward)(void *self, mm_tensor *x);
+    /** optional, default: forward of the only argument. `args` is a tuple; the result
+     * (a tensor value, tuple, list or dict) is scope-owned: mm_scoped(). */
+    mm_value *(*call)(void *self, mm_value *args);
+    /** optional, default: nothing. Draws weights anew; children's turn is the caller's.
+     */
+    mm_status (*init_weights)(void *self);
+    /** optional, default: nothing. After the module's and all children's mode was set:
+     * for frozen stages, which stay in evaluation mode. */
+    void (*mode_changed)(void *self, bool training);
+    /** optional, default: no. Text inside the parentheses of the printed module. */
+    MM_OWNED char *(*extra_repr)(const void *self);
+};
+
+/** @name Making modules @{ */
+/** The module of a component's struct, made at the first call. For init and forward. */
+MM_API mm_module *mm_module_of(const void *self);
+/** The module of an instance. MM_ETYPE if its interface is none of the module kinds. */
+MM_API mm_module *mm_module_of_instance(mm_instance *instance);
+/** Builds a module from a config of registry "models". A list becomes a Sequential. */
+MM_API MM_OWNED mm_module *mm_module_build(mm_value *config, const char *scope,
+                                           const char *path);
+MM_API mm_module *mm_module_ref(mm_module *module);
+MM_API void mm_module_unref(mm_module *module);
+/** Its instance, borrowed. */
+MM_API mm_instance *mm_module_instance(const mm_module *module);
+/** Its struct: what the ops receive. */
+MM_API void *mm_module_self(const mm_module *module);
+
+/**
+ * Registers `child` under `name` (no dots) and becomes its owner, also on failure.
+ * Order of registration is the order of names. Returns it, borrowed.
+ */
+MM_API mm_module *mm_module_add(mm_module *parent, const char *name,
+                                MM_TAKES mm_module *child);
+/** Registers a nested component that the builder made (an MM_OPT_BUILD field). */
+MM_API mm_module *mm_module_add_instance(mm_module *parent, const char *name,
+                                         mm_instance *child);
+/** Replaces a child; the new one keeps the old one's place. */
+MM_API mm_status mm_module_replace(mm_module *parent, const char *name,
+                                   MM_TAKES mm_module *child);
+/** Registers a trainable tensor and keeps it. NULL `tensor` under no error: absent, as
+ * bias=None. Returns the tensor, borrowed. */
+MM_API mm_tensor *mm_module_add_param(mm_module *module, const char *name,
+                                      mm_tensor *tensor);
+/** Registers a tensor that is state but not trained. */
+MM_API mm_tensor *mm_module_add_buffer(mm_module *module, const char *name,
+                                       mm_tensor *tensor, bool persistent);
+/** @} */
+
+/** @name Calling. Opens a scope; the result moves to the caller's. @{ */
+MM_API mm_tensor *mm_module_forward(mm_module *module, mm_tensor *x);
+MM_API mm_value *mm_module_call(mm_module *module, mm_value *args);
+/** Calls with one value as the only argument. */
+MM_API mm_value *mm_module_call1(mm_module *module, mm_value *arg);
+/** @} */
+
+/** @name Looking inside @{ */
+/** A direct or dotted descendant; "" is the module itself. NULL without an error. */
+MM_API mm_module *mm_module_find(mm_module *module, const char *dotted_name);
+MM_API size_t mm_module_num_children(const mm_module *module);
+MM_API mm_module *mm_module_child(const mm_module *module, size_t index);
+MM_API const char *mm_module_child_name(const mm_module *module, size_t index);
+/** A parameter or buffer by dotted name. NULL without an error. */
+MM_API mm_tensor *mm_module_find_tensor(mm_module *module, const char *dotted_name);
+/** The name of its component: "Conv2d". */
+MM_API const char *mm_module_type(const mm_module *module);
+
+/** Visits a tensor or module; a negative status ends the walk. */
+typedef mm_status (*mm_visit_tensor)(void *user, const char *dotted_name,
+                                     mm_tensor *tensor, mm_module *owner);
+typedef mm_status (*mm_visit_module)(void *user, const char *dotted_name,
+                                     mm_module *module);
+/** Parameters in PyTorch's order; a shared one is visited once. */
+MM_API mm_status mm_module_each_param(mm_module *module, mm_visit_tensor visit,
+                                      void *user);
+/** Buffers in PyTorch's order. */
+MM_API mm_status mm_module_each_buffer(mm_module *module, bool persistent_only,
+                                       mm_visit_tensor visit, void *user);
+/** The module itself (name "") and its descendants, parents first. */
+MM_API mm_status mm_module_each(mm_module *module, mm_visit_module visit, void *user);
+/** Elements of all parameters. */
+MM_API int64_t mm_module_num_params(mm_module *module, bool trainable_only);
+/** PyTorch's print of the tree; mm_free(). */
+MM_API MM_OWNED char *mm_module_repr(mm_module *module);
+/** @} */
+
+/** @name Modes, devices, weights @{ */
+/** Training (true) or evaluation mode, for the whole tree. */
+MM_API mm_status mm_module_train(mm_module *module, bool training);
+MM_API bool mm_module_is_training(const mm_module *module);
+MM_API mm_status mm_module_requires_grad(mm_module *module, bool requires_grad);
+/** Moves all tensors in place; dtype NONE: unchanged. Parameters stay leaves. */
+MM_API mm_status mm_module_to(mm_module *module, const char *device, mm_dtype dtype);
+/** Memory format of 4-D parameters: channels last or contiguous. */
+MM_API mm_status mm_module_channels_last(mm_module *module, bool on);
+/** MMEngine's BaseModule.init_weights: init_cfg, then children, then Pretrained; once.
+ */
+MM_API mm_status mm_module_init_weights(mm_module *module);
+/** Sets the init_cfg of a module made from C. */
+MM_API mm_status mm_module_set_init_cfg(mm_module *module, mm_value *init_cfg);
+/** A copy with tensors of its own (not shared), without gradients history; yours. */
+MM_API MM_OWNED mm_module *mm_module_copy(mm_module *module);
+
+/** Dotted name -> tensor value, sharing memory with the module; yours. */
+MM_API MM_OWNED mm_value *mm_module_state_dict(mm_module *module);
+
+/** What loading a state dict came to; release with mm_load_report_deinit(). */
+typedef struct mm_load_report {
+    int64_t matched;      /**< tensors copied */
+    mm_value *missing;    /**< list of str: in the module, not in the file */
+    mm_value *unexpected; /**< list of str: in the file, not in the module */
+    mm_value *mismatched; /**< list of (name, sizes in file, sizes in module) */
+} mm_load_report;
+MM_API void mm_load_report_deinit(mm_load_report *report);
+/**
+ * Copies tensors into the module. Strict: anything in the report's lists is MM_EDATA.
+ * `out` may be NULL. `num_batches_tracked` may be missing.
+ */
+MM_API mm_status mm_module_load_state_dict(mm_module *module,
+                                           const mm_value *state_dict, bool strict,
+                                           mm_load_report *out);
+/** @} */
+
+MM_END_DECLS
+
+#endif

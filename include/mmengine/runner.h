@@ -1,0 +1,180 @@
+/** @file
+ * The runner: builds everything a config names and runs its loops. Hooks are called at
+ * 22 stages. One running runner per process. Source: mmengine/runner, mmengine/hooks.
+ */
+#ifndef MMENGINE_RUNNER_H
+#define MMENGINE_RUNNER_H
+
+#include "mmengine/config.h"
+#include "mmengine/hub.h"
+#include "mmengine/loader.h"
+#include "mmengine/metric.h"
+#include "mmengine/model.h"
+#include "mmengine/optim.h"
+#include "mmengine/scheduler.h"
+#include "mmengine/visualizer.h"
+
+MM_BEGIN_DECLS
+
+/** Which loop a stage belongs to. */
+typedef enum mm_mode { MM_MODE_TRAIN, MM_MODE_VAL, MM_MODE_TEST } mm_mode;
+
+/** Hook priorities: 0 runs first. Any int from 0 to 100 is allowed. */
+enum {
+    MM_PRIORITY_HIGHEST = 0,
+    MM_PRIORITY_VERY_HIGH = 10,
+    MM_PRIORITY_HIGH = 30,
+    MM_PRIORITY_ABOVE_NORMAL = 40,
+    MM_PRIORITY_NORMAL = 50,
+    MM_PRIORITY_BELOW_NORMAL = 60,
+    MM_PRIORITY_LOW = 70,
+    MM_PRIORITY_VERY_LOW = 90,
+    MM_PRIORITY_LOWEST = 100
+};
+
+/** What the iteration stages see. Borrowed for the call. */
+typedef struct mm_iter {
+    int64_t batch_idx; /**< in the epoch; the global iteration in iteration mode */
+    mm_value *batch;   /**< as the loader made it */
+    mm_value *outputs; /**< train: log variables; val, test: predictions; NULL before */
+} mm_iter;
+
+/**
+ * The stages of a hook, MMEngine's names; every slot is optional, default: nothing. In
+ * the train_iter stages mm_runner_iter() is the zero-based index of the current
+ * iteration, in after_train_epoch mm_runner_epoch() likewise; in validation both count
+ * finished units.
+ */
+struct mm_hook_ops {
+    int priority; /**< required: default priority; the config's `priority` wins */
+    mm_status (*before_run)(void *self, mm_runner *runner);
+    mm_status (*after_load_checkpoint)(void *self, mm_runner *runner,
+                                       mm_value *checkpoint);
+    mm_status (*before_train)(void *self, mm_runner *runner);
+    mm_status (*before_train_epoch)(void *self, mm_runner *runner);
+    mm_status (*before_train_iter)(void *self, mm_runner *runner, const mm_iter *iter);
+    mm_status (*after_train_iter)(void *self, mm_runner *runner, const mm_iter *iter);
+    mm_status (*after_train_epoch)(void *self, mm_runner *runner);
+    mm_status (*before_val)(void *self, mm_runner *runner);
+    mm_status (*before_val_epoch)(void *self, mm_runner *runner);
+    mm_status (*before_val_iter)(void *self, mm_runner *runner, const mm_iter *iter);
+    mm_status (*after_val_iter)(void *self, mm_runner *runner, const mm_iter *iter);
+    mm_status (*after_val_epoch)(void *self, mm_runner *runner, mm_value *metrics);
+    mm_status (*after_val)(void *self, mm_runner *runner);
+    mm_status (*before_save_checkpoint)(void *self, mm_runner *runner,
+                                        mm_value *checkpoint);
+    mm_status (*after_train)(void *self, mm_runner *runner);
+    mm_status (*before_test)(void *self, mm_runner *runner);
+    mm_status (*before_test_epoch)(void *self, mm_runner *runner);
+    mm_status (*before_test_iter)(void *self, mm_runner *runner, const mm_iter *iter);
+    mm_status (*after_test_iter)(void *self, mm_runner *runner, const mm_iter *iter);
+    mm_status (*after_test_epoch)(void *self, mm_runner *runner, mm_value *metrics);
+    mm_status (*after_test)(void *self, mm_runner *runner);
+    mm_status (*after_run)(void *self, mm_runner *runner);
+    /** a stage of a plugin's own loop, by name: mm_runner_call_hook() */
+    mm_status (*custom)(void *self, mm_runner *runner, const char *stage,
+                        mm_value *args);
+    /** state that a checkpoint carries; a dict, yours to give away */
+    MM_OWNED mm_value *(*save_state)(void *self);
+    mm_status (*load_state)(void *self, const mm_value *state);
+};
+
+/** The functions of a loop. */
+typedef struct mm_loop_ops {
+    /** required: the whole loop; calls the runner's stages */
+    mm_status (*run)(void *self, mm_runner *runner);
+} mm_loop_ops;
+
+/** Requests to a running runner; bits. */
+enum {
+    MM_REQUEST_STOP = 1u << 0, /**< finish the iteration, save, leave */
+    MM_REQUEST_SAVE = 1u << 1  /**< save and go on */
+};
+
+/** Where a run stands, for a progress display. Plain data. */
+typedef struct mm_progress {
+    mm_mode mode;
+    int64_t epoch, max_epochs; /**< from 1; 0 if counted in iterations */
+    int64_t iter, max_iters;   /**< in the epoch, or in all */
+    double iter_seconds;       /**< mean of the last window */
+    double eta_seconds;        /**< until the end of training */
+    double images_per_second;
+} mm_progress;
+
+/** @name Life @{ */
+/**
+ * A runner from a config. Checks every section first, then makes work_dir, logger, hub,
+ * visualizer, model and hooks; loaders, optimizer and schedulers follow when needed.
+ */
+MM_API MM_OWNED mm_runner *mm_runner_new(mm_config *config);
+MM_API void mm_runner_free(mm_runner *runner);
+MM_API mm_status mm_runner_train(mm_runner *runner);
+MM_API MM_OWNED mm_value *mm_runner_val(mm_runner *runner);  /**< metrics */
+MM_API MM_OWNED mm_value *mm_runner_test(mm_runner *runner); /**< metrics */
+/** Lock-free; may be called from a signal handler. */
+MM_API void mm_runner_request(mm_runner *runner, unsigned flags);
+/** Asks the loops to end after this iteration, as train_loop.stop_training. */
+MM_API void mm_runner_stop_training(mm_runner *runner);
+/** Called after each iteration (NULL: none); must be quick. */
+MM_API void mm_runner_set_progress(mm_runner *runner,
+                                   void (*show)(void *user,
+                                                const mm_progress *progress),
+                                   void *user);
+/** @} */
+
+/** @name What hooks and loops read. Borrowed. @{ */
+MM_API mm_config *mm_runner_config(const mm_runner *runner);
+MM_API mm_hub *mm_runner_hub(const mm_runner *runner);
+MM_API mm_visualizer *mm_runner_visualizer(const mm_runner *runner);
+MM_API mm_module *mm_runner_model(const mm_runner *runner);
+MM_API mm_optim_wrapper *mm_runner_optim_wrapper(const mm_runner *runner);
+/** The loader of a mode, built if it was not yet. */
+MM_API mm_loader *mm_runner_loader(mm_runner *runner, mm_mode mode);
+MM_API mm_evaluator *mm_runner_evaluator(mm_runner *runner, mm_mode mode);
+MM_API const char *mm_runner_work_dir(const mm_runner *runner);
+MM_API const char *mm_runner_log_dir(const mm_runner *runner);
+MM_API const char *mm_runner_timestamp(const mm_runner *runner);
+MM_API const char *mm_runner_experiment_name(const mm_runner *runner);
+MM_API int64_t mm_runner_epoch(const mm_runner *runner);
+MM_API int64_t mm_runner_iter(const mm_runner *runner);
+MM_API int64_t mm_runner_max_epochs(const mm_runner *runner);
+MM_API int64_t mm_runner_max_iters(const mm_runner *runner);
+MM_API bool mm_runner_by_epoch(const mm_runner *runner);
+MM_API uint64_t mm_runner_seed(const mm_runner *runner);
+/** Param schedulers, in order. */
+MM_API size_t mm_runner_num_schedulers(const mm_runner *runner);
+MM_API mm_param_scheduler *mm_runner_scheduler(const mm_runner *runner, size_t index);
+/** @} */
+
+/** @name Hooks and checkpoints @{ */
+/** Adds a hook; priority below 0: the hook's own. */
+MM_API mm_status mm_runner_register_hook(mm_runner *runner, mm_instance *hook,
+                                         int priority);
+/** Calls `custom` of every hook with a stage name of a plugin's loop. */
+MM_API mm_status mm_runner_call_hook(mm_runner *runner, const char *stage,
+                                     mm_value *args);
+/** Stage -> hooks, as MMEngine's get_hooks_info(); mm_free(). */
+MM_API MM_OWNED char *mm_runner_hooks_info(const mm_runner *runner);
+/** True at every n-th finished unit, counted from `start`. */
+MM_API bool mm_every_n_epochs(const mm_runner *runner, int64_t n, int64_t start);
+MM_API bool mm_every_n_train_iters(const mm_runner *runner, int64_t n, int64_t start);
+
+/** What mm_runner_save_checkpoint() writes; zero is the default of each but the first.
+ */
+typedef struct mm_save_args {
+    const char *path;    /**< required: the file */
+    int64_t epoch, iter; /**< finished units, for `meta` */
+    bool no_optimizer;
+    bool no_param_scheduler;
+} mm_save_args;
+/** Writes a checkpoint atomically. */
+MM_API mm_status mm_runner_save_checkpoint(mm_runner *runner, const mm_save_args *args);
+/** Loads weights only. */
+MM_API mm_status mm_runner_load_checkpoint(mm_runner *runner, const char *path);
+/** Loads weights, optimizer, schedulers, counters, random state and loader position. */
+MM_API mm_status mm_runner_resume(mm_runner *runner, const char *path);
+/** @} */
+
+MM_END_DECLS
+
+#endif
