@@ -9,29 +9,10 @@
 #ifndef MMENGINE_TENSOR_H
 #define MMENGINE_TENSOR_H
 
+#include "mmengine/dtype.h"
 #include "mmengine/scope.h"
 
 MM_BEGIN_DECLS
-
-/** Element types. MM_DTYPE_NONE means "the default" where an option is left at zero. */
-typedef enum mm_dtype {
-    MM_DTYPE_NONE = 0,
-    MM_DTYPE_U8,
-    MM_DTYPE_I8,
-    MM_DTYPE_I16,
-    MM_DTYPE_I32,
-    MM_DTYPE_I64,
-    MM_DTYPE_F16,
-    MM_DTYPE_F32,
-    MM_DTYPE_F64,
-    MM_DTYPE_C32,
-    MM_DTYPE_C64,
-    MM_DTYPE_C128,
-    MM_DTYPE_BOOL,
-    MM_DTYPE_BF16 = 16 /**< torch's ScalarType code plus one, as all of them */
-} mm_dtype;
-
-enum { MM_MAX_DIM = 8 /**< most dimensions of a tensor here */ };
 
 /** Everything about a tensor but its elements. Sizes in elements, strides in elements.
  */
