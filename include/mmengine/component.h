@@ -62,17 +62,19 @@ typedef enum mm_interface_id {
 
 /** How an option is read and stored. Use the MM_OPT_ macros. */
 typedef enum mm_option_kind {
-    MM_OPTION_BOOL,    /**< bool */
-    MM_OPTION_I64,     /**< int64_t, or mm_maybe_i64 if nullable */
-    MM_OPTION_F64,     /**< double, or mm_maybe_f64 if nullable */
-    MM_OPTION_STR,     /**< const char *, borrowed from the instance's config */
-    MM_OPTION_CHOICE,  /**< int: the value of the row whose name was given */
-    MM_OPTION_I64_N,   /**< int64_t[n]; one int fills all */
-    MM_OPTION_I64S,    /**< mm_i64s; an int is a list of one */
-    MM_OPTION_F64S,    /**< mm_f64s; a number is a list of one */
-    MM_OPTION_STRS,    /**< mm_strs; a string is a list of one */
-    MM_OPTION_VALUE,   /**< mm_value *, as it stands, borrowed; NULL if absent */
-    MM_OPTION_BUILD,   /**< mm_instance *, built from a nested config; NULL for None */
+    MM_OPTION_BOOL,   /**< bool */
+    MM_OPTION_I64,    /**< int64_t, or mm_maybe_i64 if nullable */
+    MM_OPTION_F64,    /**< double, or mm_maybe_f64 if nullable */
+    MM_OPTION_STR,    /**< const char *, borrowed from the instance's config */
+    MM_OPTION_CHOICE, /**< int: the value of the row whose name was given */
+    MM_OPTION_I64_N,  /**< int64_t[n]; one int fills all */
+    MM_OPTION_I64S,   /**< mm_i64s; an int is a list of one */
+    MM_OPTION_F64S,   /**< mm_f64s; a number is a list of one */
+    MM_OPTION_STRS,   /**< mm_strs; a string is a list of one */
+    MM_OPTION_VALUE,  /**< mm_value *, as it stands, borrowed; NULL: absent or None */
+    /** mm_instance *, built from a nested config; NULL for None. Set from C, the
+     * instance that holds it becomes the owner. */
+    MM_OPTION_BUILD,
     MM_OPTION_BUILDS,  /**< mm_instances, built from one config or a list of them */
     MM_OPTION_INHERIT, /**< the rows of another table, whose struct is a member here */
     MM_OPTION_REST     /**< mm_value * dict of all options no row names; NULL if none */
@@ -260,9 +262,11 @@ MM_API void mm_component_each(const char *registry,
 /** What a build needs to know. Zero is the default of each but the first two. */
 typedef struct mm_build_args {
     const char *registry; /**< required: where `type` is looked up */
-    mm_value *config;  /**< required: a dict with `type`; borrowed, then kept frozen */
-    const char *scope; /**< default scope; a `_scope_` key or "scope.Name" wins */
-    const char *path;  /**< key path for messages: "model.backbone" */
+    mm_value *config; /**< required: a dict with `type`; borrowed, then kept frozen */
+    /** default scope; a `_scope_` key or "scope.Name" wins. NULL: the scope of the
+     * component whose init runs on this thread, else the root. */
+    const char *scope;
+    const char *path;          /**< key path for messages: "model.backbone" */
     const char *default_type;  /**< used if `type` is absent */
     mm_interface_id interface; /**< what it must be usable as; NONE: anything */
 } mm_build_args;
@@ -298,6 +302,8 @@ MM_API mm_instance *mm_instance_of(const void *self);
 MM_API const mm_component *mm_instance_component(const mm_instance *instance);
 /** The config it was built from, frozen; NULL if made from C. */
 MM_API mm_value *mm_instance_config(const mm_instance *instance);
+/** The scope in which it looks up nested components; NULL: the root. */
+MM_API const char *mm_instance_scope(const mm_instance *instance);
 /** Its functions if it can be used as `interface`; else NULL and MM_ETYPE. */
 MM_API const void *mm_instance_ops(const mm_instance *instance,
                                    mm_interface_id interface);
@@ -309,6 +315,14 @@ MM_API void mm_instance_attach(mm_instance *instance, void *shell,
                                void (*free_shell)(void *));
 /** What was attached, or NULL. */
 MM_API void *mm_instance_shell(const mm_instance *instance);
+
+/** @name Instances as values: where a config is expected, a built one may stand @{ */
+MM_API extern const mm_object_ops mm_instance_object;
+/** A value that refers to `instance`; yours. */
+MM_API mm_value *mm_value_new_instance(mm_instance *instance);
+/** The instance of a value, borrowed; NULL without an error if it holds none. */
+MM_API mm_instance *mm_value_find_instance(const mm_value *value);
+/** @} */
 
 /** Instances not yet freed, whole process. For tests. */
 MM_API int64_t mm_live_instances(void);
