@@ -19,8 +19,28 @@ function(mm_flags target)
   endif()
 endfunction()
 
+# The vector kernels: one text, compiled once per instruction set, optimised in debug
+# builds too. Only the dispatcher may be compiled for the plain architecture.
+function(mm_kernel_flags)
+  set(vector -O3 -fno-math-errno -fno-trapping-math)
+  set(folder ${PROJECT_SOURCE_DIR}/src/kernels)
+  set_source_files_properties(${folder}/kernels_baseline.c ${folder}/image.c
+    PROPERTIES COMPILE_OPTIONS "${vector}")
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64|i[3-6]86)$")
+    set_source_files_properties(${folder}/kernels.c
+      PROPERTIES COMPILE_DEFINITIONS MMI_KERNELS_X86)
+    set_source_files_properties(${folder}/kernels_avx2.c
+      PROPERTIES COMPILE_OPTIONS "${vector};-mavx2;-mfma")
+    set(avx512 -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl
+               -mprefer-vector-width=512)
+    set_source_files_properties(${folder}/kernels_avx512.c
+      PROPERTIES COMPILE_OPTIONS "${vector};${avx512}")
+  endif()
+endfunction()
+
 function(mm_engine_library)
   set(objects "")
+  mm_kernel_flags()
   foreach(folder IN LISTS MM_FOLDERS)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.c)
     if(sources)

@@ -1,0 +1,121 @@
+/** @file
+ * The dispatch table of our CPU kernels. Every function works on one run of memory, on
+ * the calling thread; splitting over threads is done by the callers beside it
+ * (optim_step.h, reduce.h, image.h), which take a `const mm_parallel *`.
+ *
+ * Three variants are built from one text (vector.h): baseline, AVX2 with FMA, AVX-512.
+ * They round as ATen's kernels of the same capability do: with a fused multiply-add
+ * where ATen's vectorised code has one (AVX2, AVX-512, aarch64), with two roundings
+ * where it has none (baseline x86). So SGD is bit-identical to torch.optim.SGD, and
+ * Adam to torch.optim.Adam as far as its square root is correctly rounded.
+ */
+#ifndef MMI_KERNELS_KERNELS_H
+#define MMI_KERNELS_KERNELS_H
+
+#include "mmengine/types.h"
+
+/** Flags of one SGD call. */
+enum {
+    MMI_SGD_DECAY = 1u << 0,    /**< weight_decay != 0 */
+    MMI_SGD_MOMENTUM = 1u << 1, /**< momentum != 0: `buffer` is used */
+    MMI_SGD_FIRST = 1u << 2,    /**< no buffer yet: it becomes the gradient */
+    MMI_SGD_NESTEROV = 1u << 3, /**< look ahead along the buffer */
+    MMI_SGD_VARIANTS = 1u << 4
+};
+
+/** Coefficients of an SGD step, rounded to float as ATen rounds its scalars. */
+typedef struct mmi_sgd_rule {
+    unsigned flags;
+    float grad_factor; /**< clip or unscale factor, negative to maximize; else 1 */
+    float weight_decay;
+    float momentum;
+    float one_minus_dampening;
+    float neg_lr;
+} mmi_sgd_rule;
+
+/** Flags of one Adam call. */
+enum {
+    MMI_ADAM_L2 = 1u << 0,      /**< weight_decay is added to the gradient */
+    MMI_ADAM_AMSGRAD = 1u << 1, /**< `max_sq` is used */
+    MMI_ADAM_VARIANTS = 1u << 2
+};
+
+/** Coefficients of an Adam or AdamW step. */
+typedef struct mmi_adam_rule {
+    unsigned flags;
+    float grad_factor;  /**< clip or unscale factor, negative to maximize; else 1 */
+    float param_factor; /**< 1 - lr * weight_decay for AdamW; else 1 */
+    float weight_decay; /**< with MMI_ADAM_L2 */
+    float lerp_weight;  /**< 1 - beta1 */
+    float beta2;
+    float one_minus_beta2;
+    float bias2_sqrt; /**< sqrt(1 - beta2^step) */
+    float eps;
+    float neg_step_size; /**< -lr / (1 - beta1^step) */
+} mmi_adam_rule;
+
+/** The memory of one Adam call; `max_sq` may be NULL without MMI_ADAM_AMSGRAD. */
+typedef struct mmi_adam_memory {
+    float *param;
+    const float *grad;
+    float *avg;
+    float *avg_sq;
+    float *max_sq;
+} mmi_adam_memory;
+
+/** One row or plane of pixels for normalisation: out = (in - mean) / std. */
+typedef struct mmi_norm_row {
+    const uint8_t *in;
+    int64_t in_step; /**< elements between neighbours: 1 planar, C interleaved */
+    float *out;
+    int64_t out_step;
+    int64_t count;
+    float mean;
+    float std;
+} mmi_norm_row;
+
+/** Kernels for one instruction set. No function allocates, fails or starts a thread. */
+typedef struct mmi_kernels {
+    const char *name; /**< "baseline", "avx2", "avx512" */
+    bool has_fma;     /**< rounds a * b + c once where ATen does */
+    /** param, buffer [count] are updated; grad is only read. */
+    void (*sgd)(const mmi_sgd_rule *rule, float *param, const float *grad,
+                float *buffer, int64_t count);
+    void (*adam)(const mmi_adam_rule *rule, const mmi_adam_memory *memory,
+                 int64_t count);
+    /** Sum of squares, in double, in an order that is the same in all variants. */
+    double (*sum_squares)(const float *x, int64_t count);
+    /** Largest magnitude; NaN if there is one. */
+    float (*max_abs)(const float *x, int64_t count);
+    /** x *= factor. */
+    void (*scale)(float *x, float factor, int64_t count);
+    /** x = min(max(x, -limit), limit); NaN stays. */
+    void (*clamp)(float *x, float limit, int64_t count);
+    /** average = lerp(average, x, weight), as Tensor.lerp_. */
+    void (*lerp)(float *average, const float *x, float weight, int64_t count);
+    /** average += weight * (x - average), as Tensor.add_(x - average, alpha=weight). */
+    void (*pull)(float *average, const float *x, float weight, int64_t count);
+    void (*normalize)(const mmi_norm_row *row);
+    /** Three interleaved channels at once: rows[0..2] share `in` up to the channel. */
+    void (*normalize3)(const mmi_norm_row rows[3]);
+} mmi_kernels;
+
+/** Instruction sets, weakest first. */
+typedef enum mmi_isa {
+    MMI_ISA_BASELINE,
+    MMI_ISA_AVX2,
+    MMI_ISA_AVX512,
+    MMI_ISA_COUNT
+} mmi_isa;
+
+/** The variant for `isa`; NULL if this build or this CPU lacks it. */
+const mmi_kernels *mmi_kernels_for(mmi_isa isa);
+
+/** The best variant for this CPU. A few nanoseconds. */
+const mmi_kernels *mmi_kernels_best(void);
+
+extern const mmi_kernels mmi_kernels_baseline;
+extern const mmi_kernels mmi_kernels_avx2;
+extern const mmi_kernels mmi_kernels_avx512;
+
+#endif
