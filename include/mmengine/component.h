@@ -35,7 +35,8 @@ typedef enum mm_interface_id {
     MM_INTERFACE_LOOP,            /**< mm_loop_ops */
     MM_INTERFACE_LOG_PROCESSOR,   /**< mm_log_processor_ops */
     MM_INTERFACE_VISUALIZER,      /**< mm_visualizer_ops */
-    MM_INTERFACE_VIS_BACKEND      /**< mm_vis_backend_ops */
+    MM_INTERFACE_VIS_BACKEND,     /**< mm_vis_backend_ops */
+    MM_INTERFACE_OPTIM_CONSTRUCTOR /**< mm_optim_constructor_ops */
 } mm_interface_id;
 
 /** @name The interface line of a component: `MM_HOOK(&ops)` @{ */
@@ -58,6 +59,8 @@ typedef enum mm_interface_id {
 #define MM_LOG_PROCESSOR(table) .interface = MM_INTERFACE_LOG_PROCESSOR, .ops = (table)
 #define MM_VISUALIZER(table) .interface = MM_INTERFACE_VISUALIZER, .ops = (table)
 #define MM_VIS_BACKEND(table) .interface = MM_INTERFACE_VIS_BACKEND, .ops = (table)
+#define MM_OPTIM_CONSTRUCTOR(table)                                                    \
+    .interface = MM_INTERFACE_OPTIM_CONSTRUCTOR, .ops = (table)
 /** @} */
 
 /** How an option is read and stored. Use the MM_OPT_ macros. */

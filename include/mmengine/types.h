@@ -49,6 +49,7 @@ typedef struct mm_model_ops mm_model_ops;
 typedef struct mm_preprocessor_ops mm_preprocessor_ops;
 
 /* optimisation */
+typedef struct mm_param_groups mm_param_groups; /**< parameters and their options */
 typedef struct mm_optimizer mm_optimizer; /**< parameter groups, state, update rule */
 typedef struct mm_optimizer_ops mm_optimizer_ops;
 typedef struct mm_optim_wrapper mm_optim_wrapper; /**< accumulation, clipping, AMP */

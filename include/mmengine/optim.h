@@ -1,0 +1,275 @@
+/** @file
+ * Parameter groups, optimizers and optimizer wrappers. An optimizer applies an update
+ * rule to groups of tensors; a wrapper adds what MMEngine's OptimWrapper adds: gradient
+ * accumulation, clipping, mixed precision. Schedulers (scheduler.h) change the groups'
+ * options. Source: torch.optim, mmengine/optim/optimizer.
+ *
+ * Threads: an object belongs to one thread at a time.
+ */
+#ifndef MMENGINE_OPTIM_H
+#define MMENGINE_OPTIM_H
+
+#include "mmengine/module.h"
+
+MM_BEGIN_DECLS
+
+/** How sums and updates are computed on the host. */
+typedef enum mm_numerics {
+    MM_NUMERICS_FAST,     /**< our fused kernels; default */
+    MM_NUMERICS_REFERENCE /**< libtorch's operators in PyTorch's order: bit-equal to it
+                           */
+} mm_numerics;
+
+/**
+ * @name Parameter groups
+ * Lists of parameters, each with a dict of options (lr, weight_decay, ...) in PyTorch's
+ * order. They need no libtorch while they hold no tensors, so a schedule can be printed
+ * without a model. Index `count` addresses the base group, where there is one:
+ * MMEngine's base_param_settings, which holds no parameters and follows the schedule.
+ * @{
+ */
+/** `defaults`: dict of options a group has unless it says otherwise; kept. */
+MM_API MM_OWNED mm_param_groups *mm_param_groups_new(mm_value *defaults);
+MM_API mm_param_groups *mm_param_groups_ref(mm_param_groups *groups);
+MM_API void mm_param_groups_unref(mm_param_groups *groups);
+/**
+ * Adds an empty group. `options` (dict or NULL) overrides defaults; its keys come
+ * first, as in PyTorch. The index of the group, or -1.
+ */
+MM_API int64_t mm_param_groups_add(mm_param_groups *groups, const mm_value *options);
+/** Adds a parameter to the last group. `name` is for messages and may be NULL.
+ * MM_EINVAL if the tensor is in a group already. */
+MM_API mm_status mm_param_groups_add_param(mm_param_groups *groups, const char *name,
+                                           mm_tensor *param);
+/** Adds the base group with the default options if there are several groups. */
+MM_API mm_status mm_param_groups_add_base(mm_param_groups *groups);
+/** Groups that hold parameters. */
+MM_API size_t mm_param_groups_count(const mm_param_groups *groups);
+MM_API bool mm_param_groups_has_base(const mm_param_groups *groups);
+/** Groups that a scheduler drives: count, plus one with a base group. */
+MM_API size_t mm_param_groups_num_scheduled(const mm_param_groups *groups);
+/** Default options, a dict; borrowed. */
+MM_API const mm_value *mm_param_groups_defaults(const mm_param_groups *groups);
+/** Options of a group, a dict without `params`; borrowed. Change them by put. */
+MM_API const mm_value *mm_param_groups_options(const mm_param_groups *groups,
+                                               size_t group);
+/** An option as a number. MM_EKEY if it is absent. */
+MM_API double mm_param_groups_f64(const mm_param_groups *groups, size_t group,
+                                  const char *key);
+/** Sets an option; optimizers notice. */
+MM_API mm_status mm_param_groups_put(mm_param_groups *groups, size_t group,
+                                     const char *key, mm_value *value);
+MM_API mm_status mm_param_groups_put_f64(mm_param_groups *groups, size_t group,
+                                         const char *key, double value);
+/** Grows with every put; lets a reader keep what it derived from the options. */
+MM_API uint64_t mm_param_groups_version(const mm_param_groups *groups);
+/** Parameters of all groups, numbered through in PyTorch's order of state dicts. */
+MM_API size_t mm_param_groups_num_params(const mm_param_groups *groups);
+MM_API mm_tensor *mm_param_groups_param(const mm_param_groups *groups, size_t param);
+/** Its dotted name, or "". */
+MM_API const char *mm_param_groups_name(const mm_param_groups *groups, size_t param);
+/** The group a parameter is in. */
+MM_API size_t mm_param_groups_group_of(const mm_param_groups *groups, size_t param);
+/** @} */
+
+/**
+ * The functions of an optimizer. Options live in the groups, not in the component's
+ * struct, which only says the defaults.
+ */
+struct mm_optimizer_ops {
+    /** required: the options of a group that sets none, in PyTorch's order; a new dict
+     */
+    MM_OWNED mm_value *(*defaults)(void *self);
+    /** optional, default: any. Looks at a group's options: when a group is made and
+     * when a state is loaded. */
+    mm_status (*check)(void *self, const mm_value *options);
+    /** required unless `step`: updates one parameter in place. Called for every
+     * parameter that has a gradient, in order, without recording, in a scope. */
+    mm_status (*step_param)(void *self, mm_optimizer *optimizer, size_t param);
+    /** optional, default: step_param for each. The whole step. */
+    mm_status (*step)(void *self, mm_optimizer *optimizer);
+    /** optional: state tensors were replaced; what was derived from them is stale */
+    void (*state_changed)(void *self, mm_optimizer *optimizer);
+};
+
+/** @name Optimizers @{ */
+/** An optimizer of component `instance` over `groups`; both are kept. */
+MM_API MM_OWNED mm_optimizer *mm_optimizer_new(mm_instance *instance,
+                                               mm_param_groups *groups);
+/** Builds the component from a config of registry "optimizers" and its groups from
+ * named parameters, all in one group. For use without a wrapper. */
+MM_API MM_OWNED mm_optimizer *mm_optimizer_build(mm_value *config, mm_module *model);
+MM_API mm_optimizer *mm_optimizer_ref(mm_optimizer *optimizer);
+MM_API void mm_optimizer_unref(mm_optimizer *optimizer);
+/** Groups, borrowed. */
+MM_API mm_param_groups *mm_optimizer_groups(const mm_optimizer *optimizer);
+/** The component's instance, borrowed. */
+MM_API mm_instance *mm_optimizer_instance(const mm_optimizer *optimizer);
+MM_API void mm_optimizer_set_numerics(mm_optimizer *optimizer, mm_numerics numerics);
+MM_API mm_numerics mm_optimizer_numerics(const mm_optimizer *optimizer);
+/** Updates every parameter that has a gradient. Does not allocate after the first. */
+MM_API mm_status mm_optimizer_step(mm_optimizer *optimizer);
+/** The same with every gradient multiplied by `factor` on the way; the gradients
+ * themselves may or may not be. For clipping and unscaling in one pass. */
+MM_API mm_status mm_optimizer_step_scaled(mm_optimizer *optimizer, float factor);
+/** Drops the gradients, or fills them with zeros. */
+MM_API mm_status mm_optimizer_zero_grad(mm_optimizer *optimizer, bool set_to_none);
+/** The factor of the running step, 1 outside mm_optimizer_step_scaled(): for step_param
+ * and step. */
+MM_API float mm_optimizer_grad_factor(const mm_optimizer *optimizer);
+/** State of a parameter: a dict (empty at first) of name -> tensor or number. Borrowed;
+ * the optimizer's own functions may put entries. */
+MM_API mm_value *mm_optimizer_state(mm_optimizer *optimizer, size_t param);
+/**
+ * PyTorch's layout: {"state": {index: {...}}, "param_groups": [{..., "params": [..]}]}.
+ * Tensors are shared with the optimizer: copy before the next step.
+ */
+MM_API MM_OWNED mm_value *mm_optimizer_state_dict(const mm_optimizer *optimizer);
+/** Takes over state and options. Tensors are copied. MM_EDATA if groups or sizes
+ * differ. */
+MM_API mm_status mm_optimizer_load_state_dict(mm_optimizer *optimizer,
+                                              const mm_value *state_dict);
+/** @} */
+
+/** Options that all wrappers have: first member of a wrapper component's struct. */
+typedef struct mm_optim_wrapper_settings {
+    mm_instance *optimizer;      /**< component of registry "optimizers" */
+    int64_t accumulative_counts; /**< iterations per step, >= 1 */
+    mm_value *clip_grad;         /**< dict or NULL */
+    mm_value *paramwise_cfg;     /**< options of the constructor; NULL: none */
+    const char *constructor;     /**< component that makes the groups */
+} mm_optim_wrapper_settings;
+
+/** Their rows, for MM_OPT_INHERIT. */
+MM_API extern const mm_option mm_optim_wrapper_options[];
+
+/** The functions of an optimizer wrapper; `self` begins with mm_optim_wrapper_settings.
+ */
+typedef struct mm_optim_wrapper_ops {
+    /** optional, default: nothing. Around preprocessing and forward: autocast */
+    mm_status (*enter)(void *self, mm_optim_wrapper *wrapper);
+    /** optional, default: nothing. Also called when the forward failed */
+    void (*leave)(void *self, mm_optim_wrapper *wrapper);
+    /** optional, default: mm_backward(). Gets the loss divided for accumulation */
+    mm_status (*backward)(void *self, mm_optim_wrapper *wrapper, mm_tensor *loss);
+    /** optional, default: mm_optim_wrapper_clip_and_step() with factor 1 */
+    mm_status (*step)(void *self, mm_optim_wrapper *wrapper);
+    /** optional: adds entries to the wrapper's state dict */
+    mm_status (*save_state)(void *self, mm_value *state_dict);
+    /** optional: reads them; entries may be missing */
+    mm_status (*load_state)(void *self, const mm_value *state_dict);
+} mm_optim_wrapper_ops;
+
+/** How the constructor divides parameters into groups. */
+typedef struct mm_optim_constructor_ops {
+    /** required: adds groups for the model's parameters. `optimizer` is the optimizer's
+     * config (a dict; may be NULL) with its lr and weight_decay. */
+    mm_status (*add_groups)(void *self, mm_module *model, const mm_value *optimizer,
+                            mm_param_groups *groups);
+} mm_optim_constructor_ops;
+
+/** @name Wrappers: making @{ */
+/**
+ * Builds wrapper, optimizer and groups from an `optim_wrapper` config. `type` defaults
+ * to OptimWrapper, `constructor` to DefaultOptimWrapperConstructor, whose options are
+ * in `paramwise_cfg`. Source: build_optim_wrapper.
+ */
+MM_API MM_OWNED mm_optim_wrapper *
+mm_optim_wrapper_build(mm_module *model, mm_value *config, const char *scope);
+/** A wrapper of component `instance` around `optimizer`; both are kept. NULL instance:
+ * a plain OptimWrapper. Adds the base group if the optimizer has several. */
+MM_API MM_OWNED mm_optim_wrapper *mm_optim_wrapper_new(mm_instance *instance,
+                                                       mm_optimizer *optimizer);
+/** Several wrappers under names, as OptimWrapperDict: a model's own train_step uses
+ * each. Add with mm_optim_wrapper_add(). */
+MM_API MM_OWNED mm_optim_wrapper *mm_optim_wrapper_new_dict(void);
+MM_API mm_status mm_optim_wrapper_add(mm_optim_wrapper *dict, const char *name,
+                                      MM_TAKES mm_optim_wrapper *wrapper);
+MM_API mm_optim_wrapper *mm_optim_wrapper_ref(mm_optim_wrapper *wrapper);
+MM_API void mm_optim_wrapper_unref(mm_optim_wrapper *wrapper);
+MM_API bool mm_optim_wrapper_is_dict(const mm_optim_wrapper *wrapper);
+/** Wrappers in a dict, else 0. */
+MM_API size_t mm_optim_wrapper_num_children(const mm_optim_wrapper *wrapper);
+MM_API mm_optim_wrapper *mm_optim_wrapper_child(const mm_optim_wrapper *wrapper,
+                                                size_t index);
+MM_API const char *mm_optim_wrapper_child_name(const mm_optim_wrapper *wrapper,
+                                               size_t index);
+/** A wrapper of a dict by name. NULL without an error if there is none. */
+MM_API mm_optim_wrapper *mm_optim_wrapper_find(const mm_optim_wrapper *wrapper,
+                                               const char *name);
+/** @} */
+
+/** @name Wrappers: training. A dict refuses all but zero_grad (MM_ESTATE). @{ */
+/**
+ * One training step from the loss of one iteration: divides the loss, runs backward,
+ * and at the end of an accumulation window clips, steps and drops the gradients.
+ */
+MM_API mm_status mm_optim_wrapper_update_params(mm_optim_wrapper *wrapper,
+                                                mm_tensor *loss);
+/** The parts of update_params, for a train_step of one's own. */
+MM_API mm_tensor *mm_optim_wrapper_scale_loss(mm_optim_wrapper *wrapper,
+                                              mm_tensor *loss);
+MM_API mm_status mm_optim_wrapper_backward(mm_optim_wrapper *wrapper, mm_tensor *loss);
+MM_API bool mm_optim_wrapper_should_update(const mm_optim_wrapper *wrapper);
+MM_API mm_status mm_optim_wrapper_step(mm_optim_wrapper *wrapper);
+MM_API mm_status mm_optim_wrapper_zero_grad(mm_optim_wrapper *wrapper);
+/** True if gradients are to be exchanged after this iteration's backward. */
+MM_API bool mm_optim_wrapper_should_sync(const mm_optim_wrapper *wrapper);
+/** Clips as the settings say, then steps; `factor` multiplies the gradients before. For
+ * wrappers' own step. */
+MM_API mm_status mm_optim_wrapper_clip_and_step(mm_optim_wrapper *wrapper,
+                                                float factor);
+/**
+ * Enters what preprocessing and forward run in (autocast); `wrapper` may be NULL. Every
+ * enter, failed or not, is followed by one leave, which works while an error is
+ * pending.
+ */
+MM_API mm_status mm_optim_wrapper_enter(mm_optim_wrapper *wrapper);
+MM_API void mm_optim_wrapper_leave(mm_optim_wrapper *wrapper);
+/** Says where counting starts and ends, so that the last, shorter window still steps.
+ * `model` (may be NULL) is looked at for normalisation layers: a warning. */
+MM_API mm_status mm_optim_wrapper_initialize_count_status(mm_optim_wrapper *wrapper,
+                                                          mm_module *model,
+                                                          int64_t init_counts,
+                                                          int64_t max_counts);
+/** Backward calls so far, from init_counts on. */
+MM_API int64_t mm_optim_wrapper_inner_count(const mm_optim_wrapper *wrapper);
+MM_API int64_t mm_optim_wrapper_accumulative_counts(const mm_optim_wrapper *wrapper);
+/** Who learns of scalars such as "train/grad_norm"; replaces the former one. */
+MM_API void mm_optim_wrapper_set_scalar_sink(mm_optim_wrapper *wrapper,
+                                             void (*sink)(void *user, const char *name,
+                                                          double value),
+                                             void *user);
+MM_API void mm_optim_wrapper_set_numerics(mm_optim_wrapper *wrapper,
+                                          mm_numerics numerics);
+/** @} */
+
+/** @name Wrappers: reading and state @{ */
+/** NULL for a dict; borrowed. */
+MM_API mm_optimizer *mm_optim_wrapper_optimizer(const mm_optim_wrapper *wrapper);
+/** The groups that schedulers drive, base group included; NULL for a dict. */
+MM_API mm_param_groups *mm_optim_wrapper_groups(const mm_optim_wrapper *wrapper);
+/** {"base_lr": [x], "lr": [per group]}; base_lr only with several groups. A dict's keys
+ * begin with "<name>.". */
+MM_API MM_OWNED mm_value *mm_optim_wrapper_get_lr(const mm_optim_wrapper *wrapper);
+/** {"momentum": [per group]}: momentum, or betas[0], or 0. */
+MM_API MM_OWNED mm_value *
+mm_optim_wrapper_get_momentum(const mm_optim_wrapper *wrapper);
+/** Multiplies lr of every group (not of the base group); before schedulers are made. */
+MM_API mm_status mm_optim_wrapper_scale_lr(mm_optim_wrapper *wrapper, double ratio);
+/** The optimizer's state dict plus "base_param_settings" and "loss_scaler" where there
+ * are such; by name for a dict. */
+MM_API MM_OWNED mm_value *mm_optim_wrapper_state_dict(const mm_optim_wrapper *wrapper);
+MM_API mm_status mm_optim_wrapper_load_state_dict(mm_optim_wrapper *wrapper,
+                                                  const mm_value *state_dict);
+/** What MMEngine loses: the count and the gradients of an unfinished window. For exact
+ * resume; a dict of its own. */
+MM_API MM_OWNED mm_value *
+mm_optim_wrapper_window_state(const mm_optim_wrapper *wrapper);
+MM_API mm_status mm_optim_wrapper_load_window_state(mm_optim_wrapper *wrapper,
+                                                    const mm_value *state);
+/** @} */
+
+MM_END_DECLS
+
+#endif
