@@ -64,14 +64,18 @@ function(mm_engine_library)
   set(MM_OBJECTS ${objects} PARENT_SCOPE)
 endfunction()
 
-# The bridge: the only C++, the only library that links libtorch.
+# The bridge: the only C++, the only library that links libtorch. The version it is made
+# for is a generated header, so that src/tensor can tell it without loading anything.
 function(mm_torch_library)
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/torch/*.cpp)
-  if(NOT sources)
-    return()
-  endif()
   include(MMTorch)
   mm_find_torch()
+  if(TARGET mm_tensor)
+    target_include_directories(mm_tensor PRIVATE ${PROJECT_BINARY_DIR}/generated)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/torch/*.cpp)
+  if(NOT sources OR NOT MM_TORCH_FOUND)
+    return()
+  endif()
   add_library(mmengine_torch SHARED ${sources})
   mm_flags(mmengine_torch)
   mm_use_torch(mmengine_torch)
