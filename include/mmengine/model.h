@@ -54,8 +54,36 @@ MM_API mm_value *mm_parse_losses(mm_value *losses, mm_tensor **out_total);
  */
 MM_API mm_value *mm_model_preprocess(mm_module *model, mm_value *batch, bool training);
 
-/** Device that the preprocessor moves batches to; follows mm_module_to(). */
-MM_API const char *mm_module_device(const mm_module *module);
+/** How mm_stack_images() makes a batch; zero is the default of each but the first. */
+typedef struct mm_stack_images_args {
+    mm_value *inputs;   /**< required: list of images [C, H, W], or one [N, C, H, W] */
+    const float *mean;  /**< [num_mean], by output channel; NULL: no normalisation */
+    const float *std;   /**< [num_mean]; required with mean */
+    int num_mean;       /**< 1, or the number of channels */
+    bool swap_channels; /**< reverse three channels: BGR to RGB and back */
+    int64_t pad_size_divisor; /**< height and width become multiples; 0: 1 */
+    double pad_value;         /**< of the border at the right and at the bottom */
+    const char *device;       /**< default "cpu" */
+    bool non_blocking;        /**< do not wait for the transfer, where memory allows */
+} mm_stack_images_args;
+/**
+ * Images as one float batch: swapped, converted, normalised as (x - mean) / std, padded
+ * to the largest one, stacked. Bytes on the host take one pass of our own with
+ * PyTorch's rounding; everything else goes through libtorch's operators.
+ *
+ * Shapes: N times [C, H_i, W_i] u8 or float -> [N, C, max H, max W] f32 (rounded up).
+ * Owner:  result is scope-owned.
+ * Errors: MM_ESHAPE for images of other channels or dimensions, MM_ETYPE.
+ * Source: ImgDataPreprocessor.forward, stack_batch.
+ */
+#define mm_stack_images(...)                                                           \
+    mm_stack_images_with(&(const mm_stack_images_args){.inputs = __VA_ARGS__})
+MM_API mm_tensor *mm_stack_images_with(const mm_stack_images_args *args);
+
+/** A copy of nested data with all tensors and data elements on `device`; scope-owned.
+ * What is there already is shared. Source: BaseDataPreprocessor.cast_data. */
+MM_API mm_value *mm_value_to_device(mm_value *data, const char *device,
+                                    bool non_blocking);
 
 MM_END_DECLS
 

@@ -20,8 +20,9 @@ struct mm_module_ops {
     /** optional, default: forward of the only argument. `args` is a tuple; the result
      * (a tensor value, tuple, list or dict) is scope-owned: mm_scoped(). */
     mm_value *(*call)(void *self, mm_value *args);
-    /** optional, default: nothing. Draws weights anew; children's turn is the caller's.
-     */
+    /** optional, default: nothing. Called by mm_module_init_weights() once init_cfg and
+     * the children have had their turn: what an override adds after
+     * super().init_weights(). */
     mm_status (*init_weights)(void *self);
     /** optional, default: nothing. After the module's and all children's mode was set:
      * for frozen stages, which stay in evaluation mode. */
@@ -38,6 +39,10 @@ MM_API mm_module *mm_module_of_instance(mm_instance *instance);
 /** Builds a module from a config of registry "models". A list becomes a Sequential. */
 MM_API MM_OWNED mm_module *mm_module_build(mm_value *config, const char *scope,
                                            const char *path);
+/** A module made from C with its component's default options; yours. */
+MM_API MM_OWNED mm_module *mm_module_new(const mm_component *component);
+/** Starts an instance whose fields you have set; takes it, also on failure; yours. */
+MM_API MM_OWNED mm_module *mm_module_start(MM_TAKES mm_instance *instance);
 MM_API mm_module *mm_module_ref(mm_module *module);
 MM_API void mm_module_unref(mm_module *module);
 /** Its instance, borrowed. */
@@ -54,11 +59,13 @@ MM_API mm_module *mm_module_add(mm_module *parent, const char *name,
 /** Registers a nested component that the builder made (an MM_OPT_BUILD field). */
 MM_API mm_module *mm_module_add_instance(mm_module *parent, const char *name,
                                          mm_instance *child);
-/** Replaces a child; the new one keeps the old one's place. */
+/** Replaces a child; the new one keeps the old one's place. A parent that kept a
+ * pointer to the old one must look it up again. */
 MM_API mm_status mm_module_replace(mm_module *parent, const char *name,
                                    MM_TAKES mm_module *child);
 /** Registers a trainable tensor and keeps it. NULL `tensor` under no error: absent, as
- * bias=None. Returns the tensor, borrowed. */
+ * bias=None. Returns the tensor, borrowed: it stays the same through loading weights
+ * and changes of device or dtype, so forward may keep the pointer. */
 MM_API mm_tensor *mm_module_add_param(mm_module *module, const char *name,
                                       mm_tensor *tensor);
 /** Registers a tensor that is state but not trained. */
@@ -110,14 +117,26 @@ MM_API bool mm_module_is_training(const mm_module *module);
 MM_API mm_status mm_module_requires_grad(mm_module *module, bool requires_grad);
 /** Moves all tensors in place; dtype NONE: unchanged. Parameters stay leaves. */
 MM_API mm_status mm_module_to(mm_module *module, const char *device, mm_dtype dtype);
+/** Device of the last mm_module_to(), "cpu" before: where a preprocessor moves batches.
+ */
+MM_API const char *mm_module_device(const mm_module *module);
 /** Memory format of 4-D parameters: channels last or contiguous. */
 MM_API mm_status mm_module_channels_last(mm_module *module, bool on);
 /** MMEngine's BaseModule.init_weights: init_cfg, then children, then Pretrained; once.
  */
 MM_API mm_status mm_module_init_weights(mm_module *module);
-/** Sets the init_cfg of a module made from C. */
+/** Sets the init_cfg: a dict, a list of dicts, or NULL for none. Copied. */
 MM_API mm_status mm_module_set_init_cfg(mm_module *module, mm_value *init_cfg);
-/** A copy with tensors of its own (not shared), without gradients history; yours. */
+/** The same unless the config names an init_cfg, None included: what a component's init
+ * does with the default that MMEngine has in the argument list. */
+MM_API mm_status mm_module_default_init_cfg(mm_module *module, mm_value *init_cfg);
+/** The init_cfg, borrowed; NULL without an error if there is none. */
+MM_API mm_value *mm_module_init_cfg(const mm_module *module);
+/**
+ * A copy with tensors of its own (not shared), without gradients or history; yours. Its
+ * components are made anew from their configs or fields, so what else was changed in
+ * their structs after init is not copied. Draws no random numbers.
+ */
 MM_API MM_OWNED mm_module *mm_module_copy(mm_module *module);
 
 /** Dotted name -> tensor value, sharing memory with the module; yours. */
