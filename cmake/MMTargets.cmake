@@ -11,7 +11,8 @@ function(mm_flags target)
                                                ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:C>:${MM_WARNINGS}> -ffp-contract=off)
-  target_compile_definitions(${target} PRIVATE _POSIX_C_SOURCE=200809L)
+  target_compile_definitions(${target} PRIVATE _POSIX_C_SOURCE=200809L
+                                               $<$<CONFIG:Debug>:MM_FAULTS>)
   if(MM_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${MM_SANITIZE}
                                              -fno-omit-frame-pointer)
