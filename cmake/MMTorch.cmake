@@ -1,5 +1,5 @@
 # libtorch for the bridge, without find_package(Torch): its link line drags in whatever
-# the packager had installed, while -ltorch -ltorch_cpu -lc10 is all the bridge needs.
+# the packager had installed, while -ltorch_cpu -lc10 is all the bridge needs.
 #
 # mm_find_torch() sets MM_TORCH_FOUND, MM_TORCH_VERSION, MM_TORCH_LIB_DIR,
 # MM_TORCH_OPENMP and writes generated/mmi_torch_version.h.
@@ -143,7 +143,7 @@ function(mm_use_torch target)
   endif()
   target_compile_definitions(${target} PRIVATE MMT_TORCH_VERSION="${MM_TORCH_VERSION}")
   target_link_libraries(${target} PRIVATE
-    ${MM_TORCH_LIB_DIR}/libtorch.so ${MM_TORCH_LIB_DIR}/libtorch_cpu.so
+    ${MM_TORCH_LIB_DIR}/libtorch_cpu.so
     ${MM_TORCH_LIB_DIR}/libc10.so Threads::Threads ${CMAKE_DL_LIBS})
   # -fopenmp is a flag of the compiler alone: at link time it would add the compiler's
   # own runtime. The file is named instead.

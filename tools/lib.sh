@@ -245,3 +245,9 @@ mm_find_dataset() {
     mm_data=
     return 1
 }
+
+# ---- the machine -------------------------------------------------------------------
+
+mm_cores() {
+    getconf _NPROCESSORS_ONLN 2>/dev/null || printf '1\n'
+}

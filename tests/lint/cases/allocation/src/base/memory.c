@@ -1,0 +1,1 @@
+void *h(void) { return malloc(3); }

@@ -1,0 +1,1 @@
+#include "upstairs/x.h"

@@ -1,0 +1,2 @@
+#include "mmengine/status.h"
+#include "mmengine/component.h"

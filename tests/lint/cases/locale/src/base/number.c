@@ -1,0 +1,1 @@
+double f(const char *x) { return strtod(x, 0); }

@@ -1,0 +1,4 @@
+#include <stdio.h>
+#include <unistd.h>
+#include <sys/stat.h>
+  #  include <pthread.h>

@@ -1,0 +1,1 @@
+int main(void) { printf("x"); fputs("x", stderr); exit(2); }

@@ -1,0 +1,1 @@
+void h(void) { printf("x"); abort(); }

@@ -1,0 +1,3 @@
+#include "mmengine/runner.h"
+#include "mmcv/blocks.h"
+#include "base/vec.h"
