@@ -293,6 +293,7 @@ MM_API mm_instance *mm_instance_new(const mm_component *component);
 /** Calls init. On failure the instance can only be released. */
 MM_API mm_status mm_instance_start(mm_instance *instance);
 
+/** Another reference to the same instance. */
 MM_API mm_instance *mm_instance_ref(mm_instance *instance);
 /** Releases; at zero: deinit, then the nested components. NULL is fine. */
 MM_API void mm_instance_unref(mm_instance *instance);

@@ -126,6 +126,7 @@ MM_API mm_tensor *mm_addcmul(mm_tensor *x, mm_tensor *a, mm_tensor *b, double va
 /** x + value * a / b */
 MM_API mm_tensor *mm_addcdiv(mm_tensor *x, mm_tensor *a, mm_tensor *b, double value);
 
+/** The same into x, which is returned, borrowed. */
 MM_API mm_tensor *mm_add_(mm_tensor *x, mm_tensor *y);
 MM_API mm_tensor *mm_sub_(mm_tensor *x, mm_tensor *y);
 MM_API mm_tensor *mm_mul_(mm_tensor *x, mm_tensor *y);
@@ -155,6 +156,7 @@ MM_API mm_tensor *mm_remainder_number(mm_tensor *x, mm_number value);
 #define mm_pow_scalar(x, exponent) mm_pow_number((x), MM_N(exponent))
 MM_API mm_tensor *mm_pow_number(mm_tensor *x, mm_number exponent);
 
+/** The same into x, which is returned, borrowed. */
 #define mm_add_scalar_(x, value) mm_add_number_((x), MM_N(value))
 MM_API mm_tensor *mm_add_number_(mm_tensor *x, mm_number value);
 #define mm_sub_scalar_(x, value) mm_sub_number_((x), MM_N(value))
@@ -207,6 +209,7 @@ MM_API mm_tensor *mm_isfinite(mm_tensor *x);
 MM_API mm_tensor *mm_logical_not(mm_tensor *x);
 MM_API mm_tensor *mm_bitwise_not(mm_tensor *x);
 
+/** The same into x, which is returned, borrowed. */
 MM_API mm_tensor *mm_abs_(mm_tensor *x);
 MM_API mm_tensor *mm_neg_(mm_tensor *x);
 MM_API mm_tensor *mm_exp_(mm_tensor *x);

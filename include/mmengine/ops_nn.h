@@ -278,6 +278,7 @@ typedef struct mm_attention_args {
     mm_attention_with(&(const mm_attention_args){.query = __VA_ARGS__})
 MM_API mm_tensor *mm_attention_with(const mm_attention_args *args);
 
+/** As the PyTorch functions of these names. */
 MM_API mm_tensor *mm_pixel_shuffle(mm_tensor *x, int64_t upscale_factor);
 MM_API mm_tensor *mm_pixel_unshuffle(mm_tensor *x, int64_t downscale_factor);
 MM_API mm_tensor *mm_channel_shuffle(mm_tensor *x, int64_t groups);
@@ -341,6 +342,7 @@ MM_API mm_tensor *mm_bce_loss_with(const mm_bce_args *args);
     mm_bce_with_logits_with(&(const mm_bce_args){.x = __VA_ARGS__})
 MM_API mm_tensor *mm_bce_with_logits_with(const mm_bce_args *args);
 
+/** As PyTorch's: [..] and target [..] -> [] or, unreduced, [..]. */
 MM_API mm_tensor *mm_mse_loss(mm_tensor *x, mm_tensor *target, mm_reduction reduction);
 MM_API mm_tensor *mm_l1_loss(mm_tensor *x, mm_tensor *target, mm_reduction reduction);
 MM_API mm_tensor *mm_smooth_l1_loss(mm_tensor *x, mm_tensor *target, double beta,
