@@ -1,5 +1,5 @@
 /** @file
- * Files: whole-file reading, atomic writing, gzip, and values as JSON or pickle text.
+ * Files with content: gzip, and values as JSON or pickle. Plain files are in file.h.
  *
  * JSON follows Python's json module: NaN and Infinity, ints of any size, 1.0 stays a
  * float, keys keep their order. A pickle is read by a machine of our own that builds
@@ -12,35 +12,20 @@
 
 MM_BEGIN_DECLS
 
-/** @name Whole files @{ */
 /**
- * Reads a file. A zero byte stands behind the content. The memory is yours: mm_free().
- * Errors: MM_ENOENT, MM_EIO, MM_ENOMEM; MM_EDATA if it is larger than `max_size`
- * (0: no bound).
- */
-MM_API MM_OWNED void *mm_file_read(const char *path, size_t max_size, size_t *out_size);
-
-/**
- * Reads a gzip file of one or several members, or a plain file as it is. `max_size`
- * bounds the unpacked bytes (0: no bound). Lengths and checksums are verified; a file
- * that is cut off or damaged is MM_EDATA and names the place. mm_free() the result.
+ * Reads a gzip file of one or several members, or any other file as it is. A zero byte
+ * stands behind the content. `max_size` bounds the unpacked bytes (0: no bound).
+ * Lengths and checksums are verified: a file that is cut off or damaged is MM_EDATA and
+ * the message says where. mm_free() the result.
  */
 MM_API MM_OWNED void *mm_gz_read(const char *path, size_t max_size, size_t *out_size);
 
 /**
- * Writes a file in one step: temporary name in the same folder, fsync, rename, fsync of
- * the folder. Readers see the old content or the new one, never a part. Folders on the
- * way are made.
- */
-MM_API mm_status mm_file_write(const char *path, const void *data, size_t size);
-
-/**
- * Removes temporary files (`NAME.tmp-HOST-PID-N`) that a killed process of this machine
- * left in `folder`. Files of living processes and of other machines stay. Returns how
- * many went.
+ * Removes temporary files of atomic writes that killed processes of this machine left
+ * in `folder`. Files of living processes and of other machines stay. Returns how many
+ * went; 0 where another process is doing the same. Errors: MM_EIO, MM_ENOENT.
  */
 MM_API int64_t mm_file_remove_stale(const char *folder);
-/** @} */
 
 /** @name JSON @{ */
 /** How JSON is written; zero is json.dumps' default of each. */

@@ -43,7 +43,6 @@ typedef struct mm_pth_write_args {
      * Must hold the memory until mm_pth_write() returns. */
     bool (*describe)(void *user, const mm_value *object, mm_pth_tensor *out);
     void *user;
-    bool no_sync; /**< skips fsync: for tests and scratch files */
 } mm_pth_write_args;
 
 /**
