@@ -154,6 +154,8 @@ MM_API const char *mm_dict_name_at(const mm_value *dict, size_t index);
 MM_API const mm_source *mm_dict_source_at(const mm_value *dict, size_t index);
 MM_API const mm_source *mm_dict_source(const mm_value *dict, const char *key);
 MM_API void mm_dict_set_source(mm_value *dict, const char *key, mm_source source);
+/** The same for the i-th entry, whatever its key. MM_ERANGE outside. */
+MM_API void mm_dict_set_source_at(mm_value *dict, size_t index, mm_source source);
 /** @} */
 
 /** A deep copy: containers are new, scalars shared, objects through ops->copy. Not

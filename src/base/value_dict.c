@@ -461,6 +461,16 @@ const mm_source *mm_dict_source(const mm_value *dict, const char *key)
     return source->file != NULL ? source : NULL;
 }
 
+static void set_source(mmi_value_dict *dict, size_t place, mm_source source)
+{
+    if (dict->sources == NULL) {
+        dict->sources = mm_alloc_array(dict->capacity, sizeof(mm_source));
+    }
+    if (dict->sources != NULL) {
+        dict->sources[place] = source;
+    }
+}
+
 void mm_dict_set_source(mm_value *dict, const char *key, mm_source source)
 {
     if (!MMI_NEED(dict) || !MMI_NEED(key) || !is_dict(__func__, dict) ||
@@ -474,11 +484,18 @@ void mm_dict_set_source(mm_value *dict, const char *key, mm_source source)
                  mm_value_len(dict));
         return;
     }
-    if (target->sources == NULL) {
-        target->sources = mm_alloc_array(target->capacity, sizeof(mm_source));
+    set_source(target, (size_t)(entry - target->entries), source);
+}
+
+void mm_dict_set_source_at(mm_value *dict, size_t index, mm_source source)
+{
+    if (!MMI_NEED(dict) || !is_dict(__func__, dict) ||
+        !mmi_value_may_change(__func__, dict)) {
+        return;
     }
-    if (target->sources != NULL) {
-        target->sources[entry - target->entries] = source;
+    const mmi_entry *entry = entry_at(__func__, dict, index);
+    if (entry != NULL) {
+        set_source(MMI_AS(dict, dict), index, source);
     }
 }
 
