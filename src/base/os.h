@@ -81,9 +81,10 @@ bool mmi_file_is_open(const mmi_file *file);
  * 0: from where the last read ended. */
 mm_status mmi_file_read_at(mmi_file *file, int64_t offset, void *data, size_t size,
                            size_t *out_read);
-/* Writes all of it; no short writes. MM_EIO "no space left on device". Works while an
- * error is pending, so that logs and rescue files can be written. */
+/* Writes all of it; no short writes. MM_EIO "no space left on device". */
 mm_status mmi_file_write_all(mmi_file *file, const void *data, size_t size);
+/* The same for logs: works while an error is pending, raises nothing; 0 or an errno. */
+int mmi_file_try_write(mmi_file *file, const void *data, size_t size);
 mm_status mmi_file_write_at(mmi_file *file, int64_t offset, const void *data,
                             size_t size);
 int64_t mmi_file_length(mmi_file *file);
