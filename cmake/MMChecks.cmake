@@ -10,3 +10,17 @@ function(mm_lint_test)
 endfunction()
 
 mm_lint_test()
+
+# An installed tree is used by a project that knows nothing of this one.
+function(mm_install_test)
+  add_test(NAME install/package
+           COMMAND sh ${PROJECT_SOURCE_DIR}/tests/install/run.sh ${CMAKE_COMMAND}
+                   ${CMAKE_MAKE_PROGRAM} ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER}
+                   ${CMAKE_CXX_COMPILER} ${PROJECT_BINARY_DIR}/test_install)
+  if(MM_SANITIZE)
+    set_tests_properties(install/package PROPERTIES ENVIRONMENT
+      "MM_SANITIZE_FLAGS=-fsanitize=${MM_SANITIZE}")
+  endif()
+endfunction()
+
+mm_install_test()

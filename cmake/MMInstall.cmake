@@ -1,3 +1,58 @@
-# Rules for `cmake --install`.
-install(TARGETS mmengine LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# Rules for `cmake --install`: headers, libraries with sonames, the program, a CMake package
+# (mmengine::mmengine, mmengine::zoo), mmengine.pc, man pages and completion.
+#
+# What is installed can be moved as a whole: libraries find each other beside themselves,
+# the program finds them from its own place. The bridge alone names a folder: the libtorch
+# it was built for.
+include(CMakePackageConfigHelpers)
+
+file(RELATIVE_PATH MM_BIN_TO_LIB ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+set(MM_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/mmengine)
+
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.h")
+
+set(MM_EXPORTED mmengine)
+set_target_properties(mmengine PROPERTIES INSTALL_RPATH "$ORIGIN")
+if(TARGET mmengine_zoo)
+  set_target_properties(mmengine_zoo PROPERTIES INSTALL_RPATH "$ORIGIN" EXPORT_NAME zoo)
+  list(APPEND MM_EXPORTED mmengine_zoo)
+endif()
+install(TARGETS ${MM_EXPORTED} EXPORT mmengineTargets
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT mmengineTargets NAMESPACE mmengine:: DESTINATION ${MM_PACKAGE_DIR})
+
+# Opened at run time, by name, from the folder of libmmengine: no target for others.
+if(TARGET mmengine_torch)
+  install(TARGETS mmengine_torch LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          NAMELINK_SKIP)
+endif()
+
+if(TARGET mmengine_cli)
+  set_target_properties(mmengine_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${MM_BIN_TO_LIB}")
+  install(TARGETS mmengine_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+configure_package_config_file(
+  ${PROJECT_SOURCE_DIR}/cmake/mmengineConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/mmengineConfig.cmake INSTALL_DESTINATION ${MM_PACKAGE_DIR}
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/mmengineConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/mmengineConfig.cmake
+              ${PROJECT_BINARY_DIR}/mmengineConfigVersion.cmake
+        DESTINATION ${MM_PACKAGE_DIR})
+
+# From the .pc file to the prefix, so that a moved tree still answers right.
+file(RELATIVE_PATH MM_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
+     ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" MM_PC_TO_PREFIX "${MM_PC_TO_PREFIX}")
+foreach(package mmengine mmengine-zoo)
+  if(package STREQUAL mmengine OR TARGET mmengine_zoo)
+    configure_file(${PROJECT_SOURCE_DIR}/cmake/${package}.pc.in
+                   ${PROJECT_BINARY_DIR}/${package}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/${package}.pc
+            DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  endif()
+endforeach()
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
