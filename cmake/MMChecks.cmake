@@ -24,3 +24,21 @@ function(mm_install_test)
 endfunction()
 
 mm_install_test()
+
+# Sanitizers watch our code; libtorch is not instrumented, so what it keeps for the life of
+# the process and the locks it takes are named in tests/suppressions.
+function(mm_sanitizer_environment)
+  set(folder ${PROJECT_SOURCE_DIR}/tests/suppressions)
+  get_property(tests DIRECTORY PROPERTY TESTS)
+  set_property(TEST ${tests} APPEND PROPERTY ENVIRONMENT
+    # libtorch and the bridge both have copies of inline variables; memory handed over by
+    # libtorch carries no marks for containers.
+    "ASAN_OPTIONS=detect_odr_violation=0:detect_container_overflow=0:detect_stack_use_after_return=1"
+    "LSAN_OPTIONS=suppressions=${folder}/lsan.txt:print_suppressions=0"
+    "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+    "TSAN_OPTIONS=suppressions=${folder}/tsan.txt:halt_on_error=1:ignore_noninstrumented_modules=1")
+endfunction()
+
+if(MM_SANITIZE)
+  mm_sanitizer_environment()
+endif()

@@ -14,9 +14,16 @@ function(mm_flags target)
   target_compile_definitions(${target} PRIVATE _POSIX_C_SOURCE=200809L
                                                $<$<CONFIG:Debug>:MM_FAULTS>)
   if(MM_SANITIZE)
+    # Without "no-recover" undefined behaviour is printed and the test passes all the same.
     target_compile_options(${target} PRIVATE -fsanitize=${MM_SANITIZE}
-                                             -fno-omit-frame-pointer)
+      -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${target} PRIVATE -fsanitize=${MM_SANITIZE})
+    get_target_property(type ${target} TYPE)
+    if(MM_SANITIZE MATCHES address AND type STREQUAL EXECUTABLE)
+      # ASan looks for __cxa_throw once, at start, before the bridge brings in libstdc++.
+      target_link_options(${target} PRIVATE LINKER:--no-as-needed)
+      target_link_libraries(${target} PRIVATE stdc++)
+    endif()
   endif()
 endfunction()
 
