@@ -286,8 +286,10 @@ int64_t mmi_os_free_bytes(const char *path)
 char *mmi_os_temp_dir(const char *prefix)
 {
     const char *base = mmi_os_env("TMPDIR");
+    /* lint: allow machine-path, what POSIX has where TMPDIR says nothing */
+    const char *otherwise = "/tmp";
     char *path = mm_strfmt("%s/%s-XXXXXX",
-                           base != NULL && base[0] != '\0' ? base : "/tmp", prefix);
+                           base != NULL && base[0] != '\0' ? base : otherwise, prefix);
     if (path != NULL && mkdtemp(path) == NULL) {
         mmi_raise_errno(errno, "make a temporary folder '%s'", path);
         mm_free(path);

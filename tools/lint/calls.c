@@ -23,7 +23,7 @@ static const char *const streams[] = {"src/cli/",  "src/logging/", "tests/", "to
 
 static const struct ban bans[] = {
     {"banned-call",
-     " strcpy strcat stpcpy sprintf vsprintf strtok strtok_r atoi atol atoll atof "
+     " strcpy strcat stpcpy sprintf vsprintf strtok atoi atol atoll atof "
      "gets ",
      nowhere, "writes or parses without bounds", true},
     {"allocation",
