@@ -23,7 +23,7 @@ MM_API MM_OWNED void *mm_gz_read(const char *path, size_t max_size, size_t *out_
 /**
  * Removes temporary files of atomic writes that killed processes of this machine left
  * in `folder`. Files of living processes and of other machines stay. Returns how many
- * went; 0 where another process is doing the same. Errors: MM_EIO, MM_ENOENT.
+ * went. Errors: MM_EIO, MM_ENOENT.
  */
 MM_API int64_t mm_file_remove_stale(const char *folder);
 
