@@ -184,7 +184,8 @@ MM_API mm_tensor *mm_neg(mm_tensor *x);
 MM_API mm_tensor *mm_sign(mm_tensor *x);
 MM_API mm_tensor *mm_exp(mm_tensor *x);
 MM_API mm_tensor *mm_expm1(mm_tensor *x);
-MM_API mm_tensor *mm_log(mm_tensor *x);
+/** torch.log; the logger has the name mm_log(). */
+MM_API mm_tensor *mm_ln(mm_tensor *x);
 MM_API mm_tensor *mm_log1p(mm_tensor *x);
 MM_API mm_tensor *mm_log2(mm_tensor *x);
 MM_API mm_tensor *mm_log10(mm_tensor *x);
@@ -213,7 +214,7 @@ MM_API mm_tensor *mm_bitwise_not(mm_tensor *x);
 MM_API mm_tensor *mm_abs_(mm_tensor *x);
 MM_API mm_tensor *mm_neg_(mm_tensor *x);
 MM_API mm_tensor *mm_exp_(mm_tensor *x);
-MM_API mm_tensor *mm_log_(mm_tensor *x);
+MM_API mm_tensor *mm_ln_(mm_tensor *x); /**< torch.log_ */
 MM_API mm_tensor *mm_sqrt_(mm_tensor *x);
 MM_API mm_tensor *mm_rsqrt_(mm_tensor *x);
 MM_API mm_tensor *mm_reciprocal_(mm_tensor *x);
