@@ -262,6 +262,23 @@ MM_API void mm_component_each(const char *registry,
                               void (*visit)(void *user, const mm_component *component),
                               void *user);
 
+/**
+ * The help of a component as text, at most `width` columns wide (0: 80): what it is and
+ * each option with type, range, default and meaning. Yours: mm_free().
+ */
+MM_API MM_OWNED char *mm_component_help(const mm_component *component, int width);
+
+/** The one of `names` that `word` was probably meant to be; NULL if none is near. For
+ * hosts with tables of their own. Raises nothing. */
+MM_API const char *mm_suggest(const char *word, const char *const *names, size_t count);
+
+/**
+ * Checks a description for slips of its author: names without help, fields outside the
+ * struct, defaults out of range, unknown registries. For tests of component tables; the
+ * look of mm_register() is quicker. Errors: MM_EINVAL.
+ */
+MM_API mm_status mm_component_check(const mm_component *component);
+
 /** What a build needs to know. Zero is the default of each but the first two. */
 typedef struct mm_build_args {
     const char *registry; /**< required: where `type` is looked up */
