@@ -48,8 +48,12 @@ endfunction()
 
 function(mm_engine_library)
   set(objects "")
+  set(builtin "")
   mm_kernel_flags()
   foreach(folder IN LISTS MM_FOLDERS)
+    if(EXISTS ${PROJECT_SOURCE_DIR}/src/${folder}/builtin.c)
+      string(APPEND builtin "X(${folder})\n")
+    endif()
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.c)
     if(sources)
       add_library(mm_${folder} OBJECT ${sources})
@@ -60,6 +64,10 @@ function(mm_engine_library)
   file(GLOB top CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
   add_library(mmengine SHARED ${top})
   mm_flags(mmengine)
+  # The folders whose builtin.c lists components: src/builtin.c registers them.
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/builtin_folders.def
+       CONTENT "@builtin@" @ONLY)
+  target_include_directories(mmengine PRIVATE ${PROJECT_BINARY_DIR}/generated)
   target_include_directories(mmengine INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

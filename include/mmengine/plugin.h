@@ -67,6 +67,7 @@ MM_API const void *mm_host_token(void);
 /** Version of the library these headers belong to. */
 #define MM_VERSION "0.1.0"
 
+/** One entry of mm_plugin.struct_size. */
 #define MM_ABI_SIZE_(type) sizeof(type),
 
 /** Makes a file a plugin: exports `table`, which ends with NULL. Once per plugin, after

@@ -59,15 +59,17 @@ static bool is_torch_header(const struct include *include)
 
 static bool may_use_os(const struct source *source)
 {
-    return source_is_in(source, "src/base/os_") || source_is_in(source, "tests/") ||
+    return source_is_in(source, "src/base/os_") ||
+           source_is_in(source, "src/cli/os_") || source_is_in(source, "tests/") ||
            source_is_in(source, "tools/") || source_is_in(source, "benchmarks/");
 }
 
 static void check_system(const struct source *source, const struct include *include)
 {
     if (is_os_header(include) && !may_use_os(source)) {
-        report(source, include->line, "os-header", "<%.*s> belongs to src/base/os_*",
-               (int)include->length, include->name);
+        report(source, include->line, "os-header",
+               "<%.*s> belongs to os_* of src/base or src/cli", (int)include->length,
+               include->name);
     }
     if (is_torch_header(include) && !source_is_in(source, "src/torch/")) {
         report(source, include->line, "torch-header", "<%.*s> belongs to src/torch",
