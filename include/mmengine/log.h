@@ -67,6 +67,12 @@ MM_API void mm_logger_log(mm_logger *logger, mm_log_level level, const char *for
                           ...) MM_PRINTF(3, 4);
 /** Logs an error's message, frames and hint. */
 MM_API void mm_log_error(const mm_error *error);
+/**
+ * Appends text as it stands to the log file: for reports that are no log lines. Nothing
+ * happens without a file. `logger` NULL: the current one. Works while an error is
+ * pending.
+ */
+MM_API void mm_logger_write(mm_logger *logger, const char *text);
 /** Parses "INFO", "debug", ... Errors: MM_EINVAL. */
 MM_API mm_status mm_log_level_parse(const char *text, mm_log_level *out_level);
 
