@@ -48,11 +48,11 @@ mm_at_least() {
 # ---- tools -------------------------------------------------------------------------
 
 # mm_find_tool NAME OLDEST: sets mm_tool and mm_tool_version. First the PATH, then the
-# tools that an earlier setup put into the cache.
+# system's own, which an older one may hide, then those that setup put into the cache.
 mm_find_tool() {
     mm_tool='' mm_tool_version=''
-    for candidate in "$(command -v "$1" 2>/dev/null || :)" \
-        "$mm_cache/tools/$1/data/bin/$1" "$mm_cache/tools/bin/$1"; do
+    for candidate in "$(command -v "$1" 2>/dev/null || :)" "/usr/bin/$1" \
+        "$mm_cache/tools/$1/$1/data/bin/$1" "$mm_cache/tools/$1/bin/$1"; do
         if [ -z "$candidate" ] || [ ! -x "$candidate" ]; then
             continue
         fi

@@ -365,39 +365,27 @@ look_for_compilers() {
     mm_have git || want_nice git "list of files for the lint"
 }
 
-# look_for_tool NAME PACKAGE OLDEST: by apt where its version will do, else by pip.
+# look_for_tool NAME PACKAGE OLDEST: by apt where its version will do.
 look_for_tool() {
-    mm_find_tool "$1" "$3" && return 0
-    if [ "$may_install" = yes ] && find_apt; then
+    if ! mm_find_tool "$1" "$3" && [ "$may_install" = yes ] && find_apt; then
         apt_refresh "$2"
         candidate=$(apt_candidate "$2")
         if [ -n "$candidate" ] && mm_at_least "$candidate" "$3"; then
             want "$2" "build tool, $3 or newer"
-            return 0
         fi
     fi
-    pip_tools="$pip_tools $1"
 }
 
-fetch_pip_tools() {
-    for tool in $pip_tools; do
-        if [ "$may_install" = yes ] && need_pip; then
-            mm_say "setup: pip fetches $tool (about 30 MB) into $mm_cache/tools"
-            pip_into "$mm_cache/tools.$tool" "$tool" || :
-            if [ -d "$mm_cache/tools.$tool" ]; then
-                mkdir -p "$mm_cache/tools"
-                cp -R "$mm_cache/tools.$tool/." "$mm_cache/tools/"
-                rm -rf "$mm_cache/tools.$tool"
-            fi
-        fi
-        case $tool in
-        cmake) oldest=$MM_NEED_CMAKE ;;
-        *) oldest=$MM_NEED_NINJA ;;
-        esac
-        if ! mm_find_tool "$tool" "$oldest"; then
-            unavailable="$unavailable$tool|build tool, $oldest or newer$newline"
-        fi
-    done
+# fetch_tool NAME PACKAGE OLDEST: by pip where apt could not.
+fetch_tool() {
+    mm_find_tool "$1" "$3" && return 0
+    if [ "$may_install" = yes ] && need_pip; then
+        mm_say "setup: pip fetches $1 (about 30 MB) into $mm_cache/tools/$1"
+        pip_into "$mm_cache/tools/$1" "$1" || :
+    fi
+    if ! mm_find_tool "$1" "$3"; then
+        unavailable="$unavailable$2|build tool, $3 or newer$newline"
+    fi
 }
 
 look_for_dev_tools() {
@@ -470,12 +458,12 @@ main() {
             return 0
         fi
     fi
-    pip_tools=
     look_for_compilers
     look_for_tool cmake cmake "$MM_NEED_CMAKE"
     look_for_tool ninja ninja-build "$MM_NEED_NINJA"
     install_wanted "$apt_wanted" || :
-    fetch_pip_tools
+    fetch_tool cmake cmake "$MM_NEED_CMAKE"
+    fetch_tool ninja ninja-build "$MM_NEED_NINJA"
     if [ "$want_dev" = yes ]; then
         look_for_dev_tools
         needed=$unavailable
