@@ -131,8 +131,18 @@ has_pip() {
 # Python is used for fetching only, never by the build or the program.
 need_pip() {
     has_pip && return 0
-    install_wanted "python3|to fetch the libtorch wheel${newline}python3-pip|to fetch the libtorch wheel$newline" &&
-        has_pip
+    lines="python3-pip|to fetch wheels$newline"
+    mm_have python3 || lines="python3|to fetch wheels$newline$lines"
+    install_wanted "$lines" && has_pip
+}
+
+# What a killed run left behind; another run's folder, still in use, stays.
+drop_leftovers() {
+    for leftover in "$1".partial.*; do
+        if [ -d "$leftover" ] && ! kill -0 "${leftover##*.}" 2>/dev/null; then
+            rm -rf "$leftover"
+        fi
+    done
 }
 
 # pip_into FOLDER ARGUMENT...: unpacks beside FOLDER first, so that an interrupted run
@@ -141,8 +151,8 @@ pip_into() {
     folder=$1
     shift
     mkdir -p "$(dirname "$folder")"
+    drop_leftovers "$folder"
     partial=$folder.partial.$$
-    rm -rf "$partial"
     mkdir "$partial" "$partial/tmp"
     trap 'rm -rf "$partial"' EXIT
     trap 'exit 130' INT
@@ -439,9 +449,20 @@ write_record() {
     mv "$record.$$" "$record"
 }
 
+# The shortest way to a libtorch from here, as a line of `unavailable`.
+torch_hint() {
+    if [ "${TORCH:-auto}" = debian ]; then
+        printf 'libtorch-dev|libtorch; with libopenblas0-pthread'
+    elif has_pip; then
+        printf 'libtorch-dev|libtorch, since the wheel could not be had; or TORCH=<folder that holds one>'
+    else
+        printf 'python3-pip|to fetch libtorch; or libtorch-dev, or TORCH=<folder that holds one>'
+    fi
+}
+
 report_missing() {
     mm_say "setup: these are missing and could not be installed here:" >&2
-    printf '%s' "$unavailable" | sort -u | awk -F'|' '{printf "  %-24s %s\n", $1, $2}' >&2
+    printf '%s' "$unavailable" | sort -u | awk -F'|' '!seen[$1]++ {printf "  %-24s %s\n", $1, $2}' >&2
     names=$(printf '%s' "$unavailable" | sed 's/|.*//' | sort -u | paste -s -d' ' -)
     if mm_have apt-get; then
         mm_say "setup: as an administrator: apt-get install $names" >&2
@@ -471,8 +492,11 @@ main() {
             mm_say "setup: going on without the developers' tools" >&2
         unavailable=$needed
     fi
-    if ! find_torch; then
-        unavailable="${unavailable}libtorch-dev|libtorch, or TORCH=<folder that holds one>$newline"
+    needed=$unavailable
+    if find_torch; then
+        unavailable=$needed
+    else
+        unavailable=$needed$(torch_hint)$newline
     fi
     if [ -n "$unavailable" ]; then
         report_missing
