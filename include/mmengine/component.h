@@ -130,7 +130,9 @@ struct mm_choice {
 enum {
     MM_OPTION_REQUIRED = 1u << 0, /**< no default: must be given */
     MM_OPTION_NULLABLE = 1u << 1, /**< None is allowed */
-    MM_OPTION_HIDDEN = 1u << 2    /**< accepted, not shown in help */
+    MM_OPTION_HIDDEN = 1u << 2,   /**< accepted, not shown in help */
+    /** nullable, but what is absent is the row's value and not None; ints and floats */
+    MM_OPTION_DEFAULT = 1u << 3
 };
 
 /** One row of an option table, which ends with {0}. Fill it through the MM_OPT_ macros.
@@ -155,8 +157,11 @@ struct mm_option {
             int value;
             const mm_choice *table;
         } choice;
-        const char *text;           /**< list kinds: default as config text, or NULL */
-        const char *registry;       /**< build kinds: where `type` is looked up */
+        const char *text; /**< list kinds: default as config text, or NULL */
+        struct {
+            const char *registry;     /**< build kinds: where `type` is looked up */
+            const char *default_type; /**< used if the config has no `type`; or NULL */
+        } build;
         const mm_option *inherited; /**< the other table */
     } u;
 };
@@ -184,6 +189,13 @@ struct mm_option {
 #define MM_OPT_F64_OR_NONE(field, min_, max_)                                          \
     .kind = MM_OPTION_F64, .flags = MM_OPTION_NULLABLE, MM_OPT_AT_(field),             \
     .u.f64 = {0.0, (min_), (max_)}
+/** As the two above, but absent means `value_`, and None is None. */
+#define MM_OPT_I64_NULLABLE(field, value_, min_, max_)                                 \
+    .kind = MM_OPTION_I64, .flags = MM_OPTION_NULLABLE | MM_OPTION_DEFAULT,            \
+    MM_OPT_AT_(field), .u.i64 = {(value_), (min_), (max_)}
+#define MM_OPT_F64_NULLABLE(field, value_, min_, max_)                                 \
+    .kind = MM_OPTION_F64, .flags = MM_OPTION_NULLABLE | MM_OPTION_DEFAULT,            \
+    MM_OPT_AT_(field), .u.f64 = {(value_), (min_), (max_)}
 /** A default of NULL makes the option nullable. */
 #define MM_OPT_STR(field, value_)                                                      \
     .kind = MM_OPTION_STR, MM_OPT_AT_(field), .u.str = (value_)
@@ -205,12 +217,15 @@ struct mm_option {
 #define MM_OPT_VALUE_REQUIRED(field)                                                   \
     .kind = MM_OPTION_VALUE, .flags = MM_OPTION_REQUIRED, MM_OPT_AT_(field)
 #define MM_OPT_BUILD(field, registry_)                                                 \
-    .kind = MM_OPTION_BUILD, MM_OPT_AT_(field), .u.registry = (registry_)
+    .kind = MM_OPTION_BUILD, MM_OPT_AT_(field), .u.build = {(registry_), NULL}
+/** A config without `type` means `type_`; an absent one is NULL all the same. */
+#define MM_OPT_BUILD_AS(field, registry_, type_)                                       \
+    .kind = MM_OPTION_BUILD, MM_OPT_AT_(field), .u.build = {(registry_), (type_)}
 #define MM_OPT_BUILD_REQUIRED(field, registry_)                                        \
     .kind = MM_OPTION_BUILD, .flags = MM_OPTION_REQUIRED, MM_OPT_AT_(field),           \
-    .u.registry = (registry_)
+    .u.build = {(registry_), NULL}
 #define MM_OPT_BUILDS(field, registry_)                                                \
-    .kind = MM_OPTION_BUILDS, MM_OPT_AT_(field), .u.registry = (registry_)
+    .kind = MM_OPTION_BUILDS, MM_OPT_AT_(field), .u.build = {(registry_), NULL}
 #define MM_OPT_INHERIT(field, table_)                                                  \
     .kind = MM_OPTION_INHERIT, MM_OPT_AT_(field), .u.inherited = (table_)
 #define MM_OPT_REST(field) .kind = MM_OPTION_REST, MM_OPT_AT_(field)

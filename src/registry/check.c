@@ -75,7 +75,9 @@ static mm_status check_text(const struct audit *audit, const mm_option *option)
 
 static mm_status check_default(const struct audit *audit, const mm_option *option)
 {
-    bool has_default = (option->flags & (MM_OPTION_REQUIRED | MM_OPTION_NULLABLE)) == 0;
+    bool has_default =
+        (option->flags & (MM_OPTION_REQUIRED | MM_OPTION_NULLABLE)) == 0 ||
+        (option->flags & MM_OPTION_DEFAULT) != 0;
 
     switch (option->kind) {
     case MM_OPTION_I64:
@@ -101,7 +103,7 @@ static mm_status check_default(const struct audit *audit, const mm_option *optio
         return check_text(audit, option);
     case MM_OPTION_BUILD:
     case MM_OPTION_BUILDS:
-        return mmi_registry_index(option->u.registry) >= 0
+        return mmi_registry_index(option->u.build.registry) >= 0
                    ? MM_OK
                    : fault(audit, option->name, "it is built from no known registry");
     default:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mmengine/memory.h"
+#include "mmengine/scope.h"
 #include "registry/registry.h"
 
 enum {
@@ -128,11 +129,13 @@ mm_status mm_instance_start(mm_instance *instance)
         return MM_OK;
     }
     mm_instance *outer = starting;
+    mm_scope scope = mm_scope_open(); /* init may make tensors */
 
     starting = instance;
     mm_status status = instance->component->init(mm_instance_self(instance));
 
     starting = outer;
+    mm_scope_close(scope);
     return status < 0 ? status : mm_pending();
 }
 

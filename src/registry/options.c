@@ -38,11 +38,25 @@ static mm_status store_text(mm_instance *instance, const mm_option *option, void
     return mmi_option_read(&reading);
 }
 
+/* None is zero in each kind. */
+static void store_nullable(const mm_option *option, void *field)
+{
+    if ((option->flags & MM_OPTION_DEFAULT) == 0) {
+        return;
+    }
+    if (option->kind == MM_OPTION_I64) {
+        *(mm_maybe_i64 *)field = (mm_maybe_i64){true, option->u.i64.value};
+    } else if (option->kind == MM_OPTION_F64) {
+        *(mm_maybe_f64 *)field = (mm_maybe_f64){true, option->u.f64.value};
+    }
+}
+
 static mm_status store_default(mm_instance *instance, const mm_option *option,
                                void *field)
 {
     if ((option->flags & MM_OPTION_NULLABLE) != 0) {
-        return MM_OK; /* None is zero in each kind */
+        store_nullable(option, field);
+        return MM_OK;
     }
     switch (option->kind) {
     case MM_OPTION_BOOL:

@@ -379,10 +379,11 @@ static mm_status read_nested(const struct mmi_reading *reading, mm_value *config
         return raise_value(reading, path, expects, config, source);
     }
     mm_build_args args = {
-        .registry = reading->option->u.registry,
+        .registry = reading->option->u.build.registry,
         .config = config,
         .scope = mmi_scope_name(reading->reader->scope),
         .path = path,
+        .default_type = reading->option->u.build.default_type,
     };
 
     if (out == NULL) {

@@ -245,11 +245,12 @@ static char *describe(const mm_option *option, char *out, size_t out_size, bool 
         append(out, out_size, "any");
         break;
     case MM_OPTION_BUILD:
-        append(out, out_size, "dict for '%s'", article_of_registry(option->u.registry));
+        append(out, out_size, "dict for '%s'",
+               article_of_registry(option->u.build.registry));
         break;
     case MM_OPTION_BUILDS:
         append(out, out_size, "dict or list of dicts for '%s'",
-               article_of_registry(option->u.registry));
+               article_of_registry(option->u.build.registry));
         break;
     }
     if (option->kind != MM_OPTION_VALUE && option->kind != MM_OPTION_REST &&
@@ -294,7 +295,8 @@ char *mmi_option_default(const mm_option *option, char *out, size_t out_size)
         append_word(choice_name(option), out, out_size);
     } else if (is_text && option->u.text != NULL) {
         append(out, out_size, "%s", option->u.text);
-    } else if (mmi_option_is_nullable(option)) {
+    } else if (mmi_option_is_nullable(option) &&
+               (option->flags & MM_OPTION_DEFAULT) == 0) {
         append(out, out_size, "None");
     } else if (option->kind == MM_OPTION_I64) {
         append(out, out_size, "%lld", (long long)option->u.i64.value);

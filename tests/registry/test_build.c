@@ -120,11 +120,17 @@ static const mm_option norm_options[] = {
 struct bag {
     mm_value *rest;
     int64_t first;
+    mm_maybe_f64 pull;
+    mm_maybe_i64 period;
+    mm_instance *norm;
 };
 
 #define MM_OPT_STRUCT struct bag
 static const mm_option bag_options[] = {
     {"first", "one of its own", MM_OPT_I64(first, 3, 0, 9)},
+    {"pull", "None: no pull", MM_OPT_F64_NULLABLE(pull, 0.1, 0.0, 1.0)},
+    {"period", "None: never", MM_OPT_I64_NULLABLE(period, 5, 1, 9)},
+    {"norm", "a norm without a type too", MM_OPT_BUILD_AS(norm, "models", "Norm")},
     {"", NULL, MM_OPT_REST(rest)},
     {0},
 };
@@ -465,6 +471,42 @@ static void test_default_type(void **state)
     mm_instance_unref(instance);
 }
 
+/* What is absent, None or given differs where a nullable option has a default. */
+static void test_nullable_defaults(void **state)
+{
+    (void)state;
+    mm_value *config = config_of("Bag");
+    mm_instance *absent =
+        mm_build(&(mm_build_args){.registry = "hooks", .config = config});
+    const struct bag *self = mm_instance_self(absent);
+
+    check_ok();
+    assert_true(self->pull.has && self->pull.value == 0.1);
+    assert_true(self->period.has && self->period.value == 5);
+    assert_null(self->norm);
+    mm_value_unref(config);
+    config = config_of("Bag");
+    put(config, "pull", mm_value_new_none());
+    put(config, "period", mm_value_new_i64(7));
+    put(config, "norm", mm_value_new_dict());
+    mm_instance *given =
+        mm_build(&(mm_build_args){.registry = "hooks", .config = config});
+
+    check_ok();
+    self = mm_instance_self(given);
+    assert_false(self->pull.has);
+    assert_true(self->period.has && self->period.value == 7);
+    assert_ptr_equal(mm_instance_component(self->norm), &norm);
+    char *help = mm_component_help(&bag, 0);
+
+    assert_non_null(strstr(help, "0.1"));
+    assert_int_equal(mm_component_check(&bag), MM_OK);
+    mm_free(help);
+    mm_value_unref(config);
+    mm_instance_unref(absent);
+    mm_instance_unref(given);
+}
+
 static void test_from_c(void **state)
 {
     (void)state;
@@ -791,6 +833,7 @@ int main(void)
         TEST(test_scope),
         TEST(test_rest),
         TEST(test_default_type),
+        TEST(test_nullable_defaults),
         TEST(test_from_c),
         TEST(test_interfaces),
         TEST(test_shell),
