@@ -58,9 +58,9 @@ typedef struct mmi_pickle_writer mmi_pickle_writer;
 typedef bool (*mmi_pickle_put_object)(void *user, mmi_pickle_writer *writer,
                                       const mm_value *object);
 
-/* The bytes of `value`; yours. `put_object` may be NULL. */
-void *mmi_pickle_write(const mm_value *value, mmi_pickle_put_object put_object,
-                       void *user, size_t *out_size);
+/* The bytes of `value`; yours. `put_one` may be NULL. */
+void *mmi_pickle_write(const mm_value *value, mmi_pickle_put_object put_one, void *user,
+                       size_t *out_size);
 /* Pieces, for put_object. A failure shows in the end. */
 void mmi_pickle_put_op(mmi_pickle_writer *writer, char op);
 void mmi_pickle_put_int(mmi_pickle_writer *writer, int64_t value);

@@ -136,7 +136,7 @@ static size_t string_escape(const char *text, size_t left, int64_t *out_code)
     const char *found = left > 0 && text[0] != '\0' ? strchr(names, text[0]) : NULL;
 
     if (found != NULL) {
-        *out_code = codes[found - names];
+        *out_code = (unsigned char)codes[found - names];
         return 1;
     }
     if (left > 0 && text[0] == 'x') {
