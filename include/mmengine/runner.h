@@ -46,7 +46,8 @@ typedef struct mm_iter {
  * finished units.
  */
 struct mm_hook_ops {
-    int priority; /**< required: default priority; the config's `priority` wins */
+    /** optional, default: 0, which means MM_PRIORITY_NORMAL; the config's `priority` wins */
+    int priority;
     mm_status (*before_run)(void *self, mm_runner *runner);
     mm_status (*after_load_checkpoint)(void *self, mm_runner *runner,
                                        mm_value *checkpoint);
@@ -102,15 +103,22 @@ typedef struct mm_progress {
 } mm_progress;
 
 /** @name Life @{ */
+/** True for top-level config keys that the runner reads, set or not: cfg-options. */
+MM_API bool mm_runner_knows_key(const char *key);
 /**
  * A runner from a config. Checks every section first, then makes work_dir, logger, hub,
  * visualizer, model and hooks; loaders, optimizer and schedulers follow when needed.
  */
 MM_API MM_OWNED mm_runner *mm_runner_new(mm_config *config);
+/** NULL is fine. Works while an error is pending. */
 MM_API void mm_runner_free(mm_runner *runner);
+/** Trains although another process holds the lock of work_dir. */
+MM_API void mm_runner_set_force(mm_runner *runner, bool force);
 MM_API mm_status mm_runner_train(mm_runner *runner);
 MM_API MM_OWNED mm_value *mm_runner_val(mm_runner *runner);  /**< metrics */
 MM_API MM_OWNED mm_value *mm_runner_test(mm_runner *runner); /**< metrics */
+/** True if a request ended the run before its end. */
+MM_API bool mm_runner_was_stopped(const mm_runner *runner);
 /** Lock-free; may be called from a signal handler. */
 MM_API void mm_runner_request(mm_runner *runner, unsigned flags);
 /** Asks the loops to end after this iteration, as train_loop.stop_training. */
@@ -146,6 +154,21 @@ MM_API size_t mm_runner_num_schedulers(const mm_runner *runner);
 MM_API mm_param_scheduler *mm_runner_scheduler(const mm_runner *runner, size_t index);
 /** @} */
 
+/** @name Log lines, made by the log processor @{ */
+/** A line and the numbers in it; release with mm_log_text_deinit(). */
+typedef struct mm_log_text {
+    mm_value *tag; /**< dict of numbers, for the visualizer */
+    char *line;    /**< text without date and level */
+} mm_log_text;
+/** After the iteration `batch_idx` of a loop. */
+MM_API mm_status mm_runner_log_iter(mm_runner *runner, int64_t batch_idx, mm_mode mode,
+                                    mm_log_text *out);
+/** After a validation or test of `num_batches`, with their metrics. */
+MM_API mm_status mm_runner_log_epoch(mm_runner *runner, int64_t num_batches, mm_mode mode,
+                                     mm_log_text *out);
+MM_API void mm_log_text_deinit(mm_log_text *text);
+/** @} */
+
 /** @name Hooks and checkpoints @{ */
 /** Adds a hook; priority below 0: the hook's own. */
 MM_API mm_status mm_runner_register_hook(mm_runner *runner, mm_instance *hook,
@@ -169,6 +192,16 @@ typedef struct mm_save_args {
 } mm_save_args;
 /** Writes a checkpoint atomically. */
 MM_API mm_status mm_runner_save_checkpoint(mm_runner *runner, const mm_save_args *args);
+/** The content of a checkpoint file, tensors included; yours. Tensors are read-only views
+ * of the file: copy before writing to them. MM_ENOENT, MM_EDATA. */
+MM_API MM_OWNED mm_value *mm_checkpoint_load(const char *path);
+/** The newest file of `folder` that can be read whole: the one `last_checkpoint` names,
+ * else by age; mm_free(). NULL without an error if there is none. Damaged ones are named
+ * in the log. */
+MM_API MM_OWNED char *mm_find_latest_checkpoint(const char *folder);
+/** Writes a copy with `keys` alone as "<stem>-<hash>.pth"; its path is yours. */
+MM_API mm_status mm_checkpoint_publish(const char *path, const mm_strs *keys,
+                                       char **out_path);
 /** Loads weights only. */
 MM_API mm_status mm_runner_load_checkpoint(mm_runner *runner, const char *path);
 /** Loads weights, optimizer, schedulers, counters, random state and loader position. */

@@ -1,0 +1,77 @@
+# A compact convolutional network on the full Fashion-MNIST: two minutes on two cores.
+# The data are Debian's package dataset-fashion-mnist; another folder: --cfg-options
+# data_root=PATH.
+default_scope = 'mmpretrain'
+data_root = '/usr/share/datasets/fashion-mnist'
+max_epochs = 12
+batch_size = 256
+
+model = dict(
+    type='ImageClassifier',
+    data_preprocessor=dict(mean=[72.94], std=[90.02], num_classes=10),
+    backbone=dict(
+        type='Sequential',
+        layers=[
+            dict(type='Conv2d', in_channels=1, out_channels=32, kernel_size=3, padding=1, bias=False),
+            dict(type='BatchNorm2d', num_features=32),
+            dict(type='ReLU'),
+            dict(type='MaxPool2d', kernel_size=2),
+            dict(type='Conv2d', in_channels=32, out_channels=64, kernel_size=3, padding=1, bias=False),
+            dict(type='BatchNorm2d', num_features=64),
+            dict(type='ReLU'),
+            dict(type='MaxPool2d', kernel_size=2),
+            dict(type='Conv2d', in_channels=64, out_channels=96, kernel_size=3, bias=False),
+            dict(type='BatchNorm2d', num_features=96),
+            dict(type='ReLU'),
+        ]),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=10,
+        in_channels=96,
+        loss=dict(type='CrossEntropyLoss'),
+        topk=(1, )))
+
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    dataset=dict(
+        type='FashionMNIST',
+        data_root=data_root,
+        split='train',
+        pipeline=[
+            dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+            dict(type='PackInputs'),
+        ]),
+    sampler=dict(type='DefaultSampler', shuffle=True))
+val_dataloader = dict(
+    batch_size=500,
+    num_workers=1,
+    persistent_workers=True,
+    dataset=dict(
+        type='FashionMNIST',
+        data_root=data_root,
+        split='test',
+        test_mode=True,
+        pipeline=[dict(type='PackInputs')]),
+    sampler=dict(type='DefaultSampler', shuffle=False))
+val_evaluator = dict(type='Accuracy', topk=(1, ))
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator
+
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs)
+val_cfg = dict()
+test_cfg = dict()
+
+optim_wrapper = dict(
+    optimizer=dict(type='SGD', lr=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=True, end=1, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', by_epoch=True, begin=1, convert_to_iter_based=True),
+]
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=50),
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='auto'))
+randomness = dict(seed=0)
