@@ -10,7 +10,8 @@ function(mm_flags target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include
                                                ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(${target} PRIVATE
-    $<$<COMPILE_LANGUAGE:C>:${MM_WARNINGS}> -ffp-contract=off)
+    $<$<COMPILE_LANGUAGE:C>:${MM_WARNINGS}> -ffp-contract=off
+    -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
   target_compile_definitions(${target} PRIVATE _POSIX_C_SOURCE=200809L
                                                $<$<CONFIG:Debug>:MM_FAULTS>)
   if(MM_SANITIZE)

@@ -41,17 +41,32 @@ typedef struct mm_logger_args {
     mm_log_level level; /**< least level; default MM_LOG_INFO */
     mm_log_sink sink;   /**< console; default: the process's sink (mm_log_set_sink) */
     void *sink_user;
-    int rank; /**< ranks other than 0 show errors only */
+    int rank;       /**< ranks other than 0 show errors only */
+    bool truncates; /**< empties the file first */
+    /** @name MMEngine's file_handler_cfg @{ */
+    int64_t rotate_bytes;    /**< RotatingFileHandler's maxBytes; 0: no such handler */
+    const char *rotate_when; /**< TimedRotatingFileHandler's when: "S", "M", "H", "D",
+                                  "MIDNIGHT", "W0" to "W6"; NULL: no such handler */
+    int rotate_interval;     /**< how many of them; default 1 */
+    int rotate_keep;         /**< backupCount: old files that are kept; 0: all by time,
+                                  no rotation by size */
+    /** @} */
 } mm_logger_args;
 
-/** A new logger. Errors: MM_EIO if the file cannot be opened. */
+/** A new logger. Makes the folder of its file. Errors: MM_EIO if the file cannot be
+ * opened. */
 MM_API mm_logger *mm_logger_new(const mm_logger_args *args);
-/** Writes what is left and closes the file. NULL is fine. */
+/** Writes what is left and closes the file. The current logger may be freed: there is
+ * none then. NULL is fine. */
 MM_API void mm_logger_free(mm_logger *logger);
 /** Makes it the current one; returns the former. NULL: no current logger. */
 MM_API mm_logger *mm_logger_set_current(mm_logger *logger);
 /** The current logger or NULL. */
 MM_API mm_logger *mm_logger_current(void);
+/** Its log file, borrowed; NULL if it has none. */
+MM_API const char *mm_logger_file(const mm_logger *logger);
+/** Its least level. NULL: that of the current logger, or MM_LOG_INFO. */
+MM_API mm_log_level mm_logger_level(const mm_logger *logger);
 /** The console sink used where a logger has none, and when there is no current logger.
  */
 MM_API void mm_log_set_sink(mm_log_sink sink, void *user);
@@ -59,13 +74,25 @@ MM_API void mm_log_set_sink(mm_log_sink sink, void *user);
 /**
  * Logs to the current logger. Works while an error is pending. Never fails: a log file
  * that cannot be written is reported once through the sink. The same warning is shown
- * once per logger.
+ * once per logger. Error lines carry the place in the C source, as MMEngine's do.
  */
 MM_API void mm_log(mm_log_level level, const char *format, ...) MM_PRINTF(2, 3);
 /** The same to a given logger; `logger` may be NULL: the current one. */
 MM_API void mm_logger_log(mm_logger *logger, mm_log_level level, const char *format,
                           ...) MM_PRINTF(3, 4);
-/** Logs an error's message, frames and hint. */
+/** What both expand to; a place that is NULL or 0 is not known. */
+MM_API void mm_logger_log_at(mm_logger *logger, mm_log_level level, const char *c_file,
+                             const char *c_function, int c_line, const char *format,
+                             ...) MM_PRINTF(6, 7);
+/** True if a line of this level would be shown: for texts that are dear to make. */
+MM_API bool mm_log_is_on(mm_log_level level);
+
+#define mm_log(level, ...)                                                             \
+    mm_logger_log_at(NULL, (level), __FILE__, __func__, __LINE__, __VA_ARGS__)
+#define mm_logger_log(logger, level, ...)                                              \
+    mm_logger_log_at((logger), (level), __FILE__, __func__, __LINE__, __VA_ARGS__)
+
+/** Logs an error's message, frames and hint, with the place that raised it. */
 MM_API void mm_log_error(const mm_error *error);
 /**
  * Appends text as it stands to the log file: for reports that are no log lines. Nothing
@@ -73,8 +100,10 @@ MM_API void mm_log_error(const mm_error *error);
  * pending.
  */
 MM_API void mm_logger_write(mm_logger *logger, const char *text);
-/** Parses "INFO", "debug", ... Errors: MM_EINVAL. */
+/** Parses "INFO", "debug", "WARNING", "30", ... Errors: MM_EINVAL. */
 MM_API mm_status mm_log_level_parse(const char *text, mm_log_level *out_level);
+/** Python's name of a level: "WARNING". Static storage. */
+MM_API const char *mm_log_level_name(mm_log_level level);
 
 MM_END_DECLS
 
