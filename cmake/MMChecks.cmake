@@ -25,6 +25,11 @@ endfunction()
 
 mm_install_test()
 
+# The set-up script, against libtorchs and package managers that are not real.
+add_test(NAME setup/choices
+         COMMAND sh ${PROJECT_SOURCE_DIR}/tests/setup/run.sh ${PROJECT_SOURCE_DIR}
+                 ${PROJECT_BINARY_DIR}/test_setup)
+
 # Sanitizers watch our code; libtorch is not instrumented, so what it keeps for the life of
 # the process and the locks it takes are named in tests/suppressions.
 function(mm_sanitizer_environment)
