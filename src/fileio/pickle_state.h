@@ -30,6 +30,8 @@ uint32_t mmi_pk_pop(mmi_pk_vm *vm);
 uint32_t mmi_pk_top(mmi_pk_vm *vm);
 /* `size` bytes of input or NULL. */
 const unsigned char *mmi_pk_take(mmi_pk_vm *vm, uint64_t size);
+/* A little-endian number of `size` bytes; 0 on failure. */
+uint64_t mmi_pk_take_number(mmi_pk_vm *vm, int size);
 /* A line without its newline; span.data NULL on failure. */
 mmi_pk_span mmi_pk_line(mmi_pk_vm *vm);
 void mmi_pk_push_text(mmi_pk_vm *vm, mmi_pk_kind kind, mmi_pk_span text);
@@ -43,6 +45,15 @@ void mmi_pk_push_global(mmi_pk_vm *vm, mmi_pk_span module, mmi_pk_span name);
 
 /* The bytes of UTF-8 text whose code points are all below 256; data NULL if not so. */
 mmi_pk_span mmi_pk_to_latin1(mmi_pk_vm *vm, mmi_pk_span text);
+
+/* Numbers, text and bytes; the argument is a count of bytes, or a constant. */
+void mmi_pk_op_constant(mmi_pk_vm *vm, int value); /* -1: None */
+void mmi_pk_op_int(mmi_pk_vm *vm, int size);
+void mmi_pk_op_float(mmi_pk_vm *vm, int arg);
+void mmi_pk_op_long(mmi_pk_vm *vm, int size_bytes);
+void mmi_pk_op_unicode(mmi_pk_vm *vm, int size_bytes);
+void mmi_pk_op_old_string(mmi_pk_vm *vm, int size_bytes);
+void mmi_pk_op_bytes(mmi_pk_vm *vm, int size_bytes);
 
 /* Instructions of protocol 0: numbers, strings and memo indices as lines of text. */
 void mmi_pk_op_int_line(mmi_pk_vm *vm, int arg);

@@ -10,8 +10,6 @@
 #include "fileio/text.h"
 #include "mmengine/memory.h"
 
-enum { MAX_BIGINT_BYTES = 8192 /* decimal conversion is quadratic */ };
-
 /* One instruction; `arg` tells those apart that share a function. */
 struct op {
     void (*run)(mmi_pk_vm *vm, int arg);
@@ -113,8 +111,7 @@ const unsigned char *mmi_pk_take(mmi_pk_vm *vm, uint64_t size)
     return data;
 }
 
-/* A little-endian number of `size` bytes; 0 on failure. */
-static uint64_t take_number(mmi_pk_vm *vm, int size)
+uint64_t mmi_pk_take_number(mmi_pk_vm *vm, int size)
 {
     const unsigned char *data = mmi_pk_take(vm, (uint64_t)size);
     uint64_t number = 0;
@@ -172,118 +169,6 @@ char *mmi_pk_memory(mmi_pk_vm *vm, size_t size)
     }
     graph->owned[graph->num_owned++] = memory;
     return memory;
-}
-
-/* --- numbers and constants --- */
-
-static void op_constant(mmi_pk_vm *vm, int arg)
-{
-    uint32_t node = mmi_pk_new(vm, arg < 0 ? MMI_PK_NONE : MMI_PK_BOOL);
-
-    if (node != 0 && arg >= 0) {
-        vm->graph->nodes[node].u.boolean = arg != 0;
-    }
-    mmi_pk_push(vm, node);
-}
-
-/* BININT1, BININT2, BININT: `size` bytes; four are signed. */
-static void op_int(mmi_pk_vm *vm, int size)
-{
-    uint64_t number = take_number(vm, size);
-    uint32_t node = mmi_pk_new(vm, MMI_PK_INT);
-
-    if (node != 0) {
-        int64_t value = (int64_t)number;
-        if (size == 4 && value > INT32_MAX) {
-            value -= INT64_C(1) << 32;
-        }
-        vm->graph->nodes[node].u.integer = value;
-    }
-    mmi_pk_push(vm, node);
-}
-
-static void op_float(mmi_pk_vm *vm, int arg)
-{
-    (void)arg;
-    const unsigned char *data = mmi_pk_take(vm, 8);
-    uint32_t node = mmi_pk_new(vm, MMI_PK_FLOAT);
-
-    if (data != NULL && node != 0) {
-        uint64_t bits = 0;
-        for (int i = 0; i < 8; i++) {
-            bits = bits << 8 | data[i];
-        }
-        memcpy(&vm->graph->nodes[node].u.number, &bits, sizeof bits);
-    }
-    mmi_pk_push(vm, node);
-}
-
-/* LONG1, LONG4: a size, then that many bytes in two's complement. */
-static void op_long(mmi_pk_vm *vm, int size_bytes)
-{
-    uint64_t size = take_number(vm, size_bytes);
-    if (size > MAX_BIGINT_BYTES) {
-        mmi_pk_fail(vm, "an int is longer than 8192 bytes");
-    }
-    const unsigned char *data = mmi_pk_take(vm, size);
-    uint32_t node = mmi_pk_new(vm, size <= 8 ? MMI_PK_INT : MMI_PK_BIGINT);
-    if (data == NULL || node == 0) {
-        return;
-    }
-    if (size > 8) {
-        vm->graph->nodes[node].u.text = (mmi_pk_span){(const char *)data, (size_t)size};
-    } else {
-        uint64_t bits = size > 0 && (data[size - 1] & 0x80) != 0 ? UINT64_MAX : 0;
-        for (uint64_t i = size; i > 0; i--) {
-            bits = bits << 8 | data[i - 1];
-        }
-        memcpy(&vm->graph->nodes[node].u.integer, &bits, sizeof bits);
-    }
-    mmi_pk_push(vm, node);
-}
-
-/* --- text and bytes --- */
-
-void mmi_pk_push_text(mmi_pk_vm *vm, mmi_pk_kind kind, mmi_pk_span text)
-{
-    uint32_t node = text.data != NULL ? mmi_pk_new(vm, kind) : 0;
-
-    if (node != 0) {
-        vm->graph->nodes[node].u.text = text;
-    }
-    mmi_pk_push(vm, node);
-}
-
-static mmi_pk_span take_counted(mmi_pk_vm *vm, int size_bytes)
-{
-    uint64_t size = take_number(vm, size_bytes);
-    const unsigned char *data = mmi_pk_take(vm, size);
-
-    return (mmi_pk_span){(const char *)data, (size_t)size};
-}
-
-static void op_unicode(mmi_pk_vm *vm, int size_bytes)
-{
-    mmi_pk_span text = take_counted(vm, size_bytes);
-
-    if (text.data != NULL && !mmi_text_is_utf8(text.data, text.size)) {
-        mmi_pk_fail(vm, "a string is not UTF-8");
-    }
-    mmi_pk_push_text(vm, MMI_PK_STR, text);
-}
-
-static void op_bytes(mmi_pk_vm *vm, int size_bytes)
-{
-    mmi_pk_push_text(vm, MMI_PK_BYTES, take_counted(vm, size_bytes));
-}
-
-/* A str of Python 2: text where it is UTF-8, else bytes. */
-static void op_old_string(mmi_pk_vm *vm, int size_bytes)
-{
-    mmi_pk_span text = take_counted(vm, size_bytes);
-    bool is_text = text.data != NULL && mmi_text_is_utf8(text.data, text.size);
-
-    mmi_pk_push_text(vm, is_text ? MMI_PK_STR : MMI_PK_BYTES, text);
 }
 
 /* --- stack, marks, memo --- */
@@ -365,12 +250,12 @@ void mmi_pk_get(mmi_pk_vm *vm, uint64_t index)
 
 static void op_put(mmi_pk_vm *vm, int size_bytes)
 {
-    mmi_pk_put(vm, take_number(vm, size_bytes));
+    mmi_pk_put(vm, mmi_pk_take_number(vm, size_bytes));
 }
 
 static void op_get(mmi_pk_vm *vm, int size_bytes)
 {
-    mmi_pk_get(vm, take_number(vm, size_bytes));
+    mmi_pk_get(vm, mmi_pk_take_number(vm, size_bytes));
 }
 
 static void op_memoize(mmi_pk_vm *vm, int arg)
@@ -614,7 +499,7 @@ static void op_persistent(mmi_pk_vm *vm, int is_line)
 static void op_proto(mmi_pk_vm *vm, int arg)
 {
     (void)arg;
-    if (take_number(vm, 1) > 5) {
+    if (mmi_pk_take_number(vm, 1) > 5) {
         mmi_pk_fail(vm, "the protocol is newer than 5");
     }
 }
@@ -622,7 +507,7 @@ static void op_proto(mmi_pk_vm *vm, int arg)
 static void op_frame(mmi_pk_vm *vm, int arg)
 {
     (void)arg;
-    if (take_number(vm, 8) > (uint64_t)(vm->end - vm->at)) {
+    if (mmi_pk_take_number(vm, 8) > (uint64_t)(vm->end - vm->at)) {
         mmi_pk_fail(vm, "a frame is longer than the data");
     }
 }
@@ -638,29 +523,29 @@ static void op_stop(mmi_pk_vm *vm, int arg)
 }
 
 static const struct op ops[256] = {
-    ['N'] = {op_constant, -1},
-    [0x88] = {op_constant, 1},
-    [0x89] = {op_constant, 0},
-    ['K'] = {op_int, 1},
-    ['M'] = {op_int, 2},
-    ['J'] = {op_int, 4},
-    ['G'] = {op_float, 0},
-    [0x8a] = {op_long, 1},
-    [0x8b] = {op_long, 4},
+    ['N'] = {mmi_pk_op_constant, -1},
+    [0x88] = {mmi_pk_op_constant, 1},
+    [0x89] = {mmi_pk_op_constant, 0},
+    ['K'] = {mmi_pk_op_int, 1},
+    ['M'] = {mmi_pk_op_int, 2},
+    ['J'] = {mmi_pk_op_int, 4},
+    ['G'] = {mmi_pk_op_float, 0},
+    [0x8a] = {mmi_pk_op_long, 1},
+    [0x8b] = {mmi_pk_op_long, 4},
     ['I'] = {mmi_pk_op_int_line, 0},
     ['L'] = {mmi_pk_op_long_line, 0},
     ['F'] = {mmi_pk_op_float_line, 0},
-    [0x8c] = {op_unicode, 1},
-    ['X'] = {op_unicode, 4},
-    [0x8d] = {op_unicode, 8},
+    [0x8c] = {mmi_pk_op_unicode, 1},
+    ['X'] = {mmi_pk_op_unicode, 4},
+    [0x8d] = {mmi_pk_op_unicode, 8},
     ['V'] = {mmi_pk_op_unicode_line, 0},
-    ['U'] = {op_old_string, 1},
-    ['T'] = {op_old_string, 4},
+    ['U'] = {mmi_pk_op_old_string, 1},
+    ['T'] = {mmi_pk_op_old_string, 4},
     ['S'] = {mmi_pk_op_string_line, 0},
-    ['C'] = {op_bytes, 1},
-    ['B'] = {op_bytes, 4},
-    [0x8e] = {op_bytes, 8},
-    [0x96] = {op_bytes, 8}, /* a bytearray: bytes that nobody changes here */
+    ['C'] = {mmi_pk_op_bytes, 1},
+    ['B'] = {mmi_pk_op_bytes, 4},
+    [0x8e] = {mmi_pk_op_bytes, 8},
+    [0x96] = {mmi_pk_op_bytes, 8}, /* a bytearray: bytes that nobody changes here */
     ['('] = {op_mark, 0},
     ['0'] = {op_pop, 0},
     ['1'] = {op_pop_mark, 0},
