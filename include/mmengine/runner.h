@@ -46,7 +46,8 @@ typedef struct mm_iter {
  * finished units.
  */
 struct mm_hook_ops {
-    /** optional, default: 0, which means MM_PRIORITY_NORMAL; the config's `priority` wins */
+    /** optional, default: 0, which means MM_PRIORITY_NORMAL; the config's `priority`
+     * wins */
     int priority;
     mm_status (*before_run)(void *self, mm_runner *runner);
     mm_status (*after_load_checkpoint)(void *self, mm_runner *runner,
@@ -164,8 +165,8 @@ typedef struct mm_log_text {
 MM_API mm_status mm_runner_log_iter(mm_runner *runner, int64_t batch_idx, mm_mode mode,
                                     mm_log_text *out);
 /** After a validation or test of `num_batches`, with their metrics. */
-MM_API mm_status mm_runner_log_epoch(mm_runner *runner, int64_t num_batches, mm_mode mode,
-                                     mm_log_text *out);
+MM_API mm_status mm_runner_log_epoch(mm_runner *runner, int64_t num_batches,
+                                     mm_mode mode, mm_log_text *out);
 MM_API void mm_log_text_deinit(mm_log_text *text);
 /** @} */
 
@@ -192,12 +193,12 @@ typedef struct mm_save_args {
 } mm_save_args;
 /** Writes a checkpoint atomically. */
 MM_API mm_status mm_runner_save_checkpoint(mm_runner *runner, const mm_save_args *args);
-/** The content of a checkpoint file, tensors included; yours. Tensors are read-only views
- * of the file: copy before writing to them. MM_ENOENT, MM_EDATA. */
+/** The content of a checkpoint file, tensors included; yours. Tensors are read-only
+ * views of the file: copy before writing to them. MM_ENOENT, MM_EDATA. */
 MM_API MM_OWNED mm_value *mm_checkpoint_load(const char *path);
 /** The newest file of `folder` that can be read whole: the one `last_checkpoint` names,
- * else by age; mm_free(). NULL without an error if there is none. Damaged ones are named
- * in the log. */
+ * else by age; mm_free(). NULL without an error if there is none. Damaged ones are
+ * named in the log. */
 MM_API MM_OWNED char *mm_find_latest_checkpoint(const char *folder);
 /** Writes a copy with `keys` alone as "<stem>-<hash>.pth"; its path is yours. */
 MM_API mm_status mm_checkpoint_publish(const char *path, const mm_strs *keys,

@@ -122,19 +122,36 @@ static size_t declaration_end(const struct source *source, size_t i)
     return source->size;
 }
 
-static bool has_documented_macro(const struct source *source, const char *name,
-                                 size_t length)
+/* Is the word at `at` what a #define defines? */
+static bool is_defined_here(const struct source *source, const char *at)
 {
-    const char *at = source->text;
+    static const char define[] = "#define ";
+    size_t length = sizeof(define) - 1;
 
-    while ((at = strstr(at, "#define ")) != NULL) {
-        const char *other = at + strlen("#define ");
+    return (size_t)(at - source->code) >= length &&
+           memcmp(at - length, define, length) == 0;
+}
 
-        if (word_length(other) == length && memcmp(other, name, length) == 0 &&
-            ends_with_doc(source, (size_t)(at - source->text))) {
-            return true;
+/* The comment may stand at another definition of the macro, or at a function that it
+ * covers, whose declaration is checked for itself. */
+static bool has_comment_elsewhere(const struct source *source, const char *name,
+                                  size_t length)
+{
+    const char *at = source->code;
+
+    while ((at = strchr(at, name[0])) != NULL) {
+        bool is_word = at == source->code || !is_word_char(at[-1]);
+
+        if (is_word && word_length(at) == length && memcmp(at, name, length) == 0 &&
+            at[length] == '(') {
+            size_t begin = (size_t)(at - source->code);
+
+            if (!is_defined_here(source, at) ||
+                ends_with_doc(source, begin - strlen("#define "))) {
+                return true;
+            }
         }
-        at = other;
+        at++;
     }
     return false;
 }
@@ -187,7 +204,7 @@ static size_t check_directive(const struct source *source, size_t begin,
         length = word_length(name);
         run->is_documented = is_documented(source, begin, end, run);
         if (name[length] == '(' && !run->is_documented &&
-            !has_documented_macro(source, name, length)) {
+            !has_comment_elsewhere(source, name, length)) {
             report(source, source_line(source, begin), "doc-comment",
                    "macro %.*s has none", (int)length, name);
         }

@@ -55,5 +55,13 @@ enum {
     MM_ONE = 1 /**< one */
 };
 
+/** Has one. */
+MM_API int mm_covered(int x);
+MM_API int mm_uncovered_at(int x);
+
+#define mm_covered(x) mm_covered_at((x), __LINE__)
+
+#define mm_uncovered(x) mm_uncovered_at((x), __LINE__)
+
 MM_END_DECLS
 #endif
