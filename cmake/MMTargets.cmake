@@ -62,6 +62,10 @@ function(mm_engine_library)
       list(APPEND objects mm_${folder})
     endif()
   endforeach()
+  # Where plugins find the public headers if they do not lie beside the library.
+  target_compile_definitions(mm_registry PRIVATE
+    MM_SOURCE_INCLUDE_DIR="${PROJECT_SOURCE_DIR}/include"
+    MM_INSTALL_INCLUDE_DIR="${CMAKE_INSTALL_FULL_INCLUDEDIR}")
   file(GLOB top CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
   add_library(mmengine SHARED ${top})
   mm_flags(mmengine)
@@ -142,6 +146,7 @@ function(mm_tests)
       set(target ${folder}_${name})
       add_executable(${target} ${test} ${below})
       mm_flags(${target})
+      set_target_properties(${target} PROPERTIES ENABLE_EXPORTS ON) # for plugins
       target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
       target_link_libraries(${target} PRIVATE ${CMOCKA} Threads::Threads ZLIB::ZLIB m
                                               ${CMAKE_DL_LIBS})

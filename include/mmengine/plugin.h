@@ -34,7 +34,6 @@ MM_BEGIN_DECLS
     X(mm_object_ops)                                                                   \
     X(mm_error)                                                                        \
     X(mm_build_args)                                                                   \
-    X(mm_hook_ops)                                                                     \
     X(mm_module_ops)                                                                   \
     X(mm_model_ops)                                                                    \
     X(mm_preprocessor_ops)                                                             \
@@ -47,13 +46,12 @@ MM_BEGIN_DECLS
     X(mm_param_scheduler_ops)                                                          \
     X(mm_metric_ops)                                                                   \
     X(mm_base_metric)                                                                  \
-    X(mm_loop_ops)                                                                     \
     X(mm_vis_backend_ops)
 
 /** What a plugin says of itself. */
 typedef struct mm_plugin {
-    uint32_t abi;              /**< MM_ABI_VERSION when it was compiled */
-    uint32_t size;             /**< sizeof(mm_plugin) */
+    uint32_t abi;              /**< MM_ABI_VERSION when it was compiled; never moves */
+    uint32_t size;             /**< sizeof(mm_plugin); never moves */
     const char *version;       /**< MM_VERSION when it was compiled */
     const void *token;         /**< mm_host_token() as it reached the plugin */
     const size_t *struct_size; /**< sizes of MM_ABI_STRUCTS, in order */
@@ -96,7 +94,7 @@ typedef struct mm_import_args {
 /**
  * Loads what a config's custom_imports name. Packages whose components are built in
  * (mmengine, mmpretrain.models, ...) are accepted. With allow_failed_imports=True a
- * module that is not found or does not load is a warning.
+ * module that is not found is a warning.
  *
  * Errors: MM_ECONFIG for a malformed dict or an unknown module; MM_EPLUGIN with the
  * compiler's text; MM_EABI.

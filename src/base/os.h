@@ -55,6 +55,9 @@ MM_OWNED char *mmi_os_cwd(void);
 mm_status mmi_os_sync_dir(const char *path);
 /* Free bytes for this user on the disk of `path`; -1 on error. */
 int64_t mmi_os_free_bytes(const char *path);
+/* Makes a folder that only this user may look into, and those above it. MM_EIO if what
+ * is there belongs to somebody else or lets others write. */
+mm_status mmi_os_make_private_dir(const char *path);
 /* A new empty folder under the system's folder for temporary files. Yours. */
 MM_OWNED char *mmi_os_temp_dir(const char *prefix);
 

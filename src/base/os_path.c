@@ -138,6 +138,35 @@ mm_status mm_make_dirs(const char *path)
     return status;
 }
 
+mm_status mmi_os_make_private_dir(const char *path)
+{
+    struct stat info;
+
+    if (!MMI_NEED(path)) {
+        return mm_pending();
+    }
+    char *parent = mm_path_dirname(path);
+    mm_status status = parent != NULL ? mm_make_dirs(parent) : mm_pending();
+
+    mm_free(parent);
+    if (status != MM_OK) {
+        return status;
+    }
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return mmi_raise_errno(errno, "make folder '%s'", path);
+    }
+    /* lstat(): a link that somebody put there is not followed */
+    if (lstat(path, &info) != 0) {
+        return mmi_raise_errno(errno, "look at '%s'", path);
+    }
+    if (!S_ISDIR(info.st_mode) || info.st_uid != getuid() ||
+        (info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return mm_raise(MM_EIO, "could not use folder '%s': others may write into it",
+                        path);
+    }
+    return MM_OK;
+}
+
 typedef MMI_VEC(char *) names_vec;
 
 static void free_names(names_vec *names)

@@ -111,12 +111,20 @@ bool mmi_scope_is_known(const char *scope)
     return strcmp(scope, mmi_scope_name(NULL)) == 0;
 }
 
-bool mmi_package_is_known(const char *package)
+bool mmi_package_is_builtin(const char *package)
 {
     for (size_t i = 0; root_packages[i] != NULL; i++) {
         if (strcmp(root_packages[i], package) == 0) {
             return true;
         }
+    }
+    return false;
+}
+
+bool mmi_package_is_known(const char *package)
+{
+    if (mmi_package_is_builtin(package)) {
+        return true;
     }
     for (size_t i = 0; i < table.num_packages; i++) {
         if (strcmp(table.packages[i], package) == 0) {

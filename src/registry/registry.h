@@ -29,7 +29,9 @@ bool mmi_scope_is_known(const char *scope);
 /* Declares a package whose class paths ("torch.nn.ReLU", "my_models.lenet.LeNet") mean
  * components of the root scope. */
 mm_status mmi_package_add(const char *package);
-/* True for a package that mmi_package_add() or the built-in table knows. */
+/* True for a package whose classes are built in: "torch", "mmcv". */
+bool mmi_package_is_builtin(const char *package);
+/* True for those and for the packages of plugins. */
 bool mmi_package_is_known(const char *package);
 /* Forgets all registrations. For tests. */
 void mmi_registry_clear(void);
