@@ -7,6 +7,7 @@
 #ifndef MMENGINE_MMENGINE_H
 #define MMENGINE_MMENGINE_H
 
+#include "mmengine/canvas.h"
 #include "mmengine/component.h"
 #include "mmengine/dataset.h"
 #include "mmengine/dtype.h"
@@ -29,6 +30,7 @@
 #include "mmengine/ops_shape.h"
 #include "mmengine/optim.h"
 #include "mmengine/parallel.h"
+#include "mmengine/plot.h"
 #include "mmengine/plugin.h"
 #include "mmengine/pth.h"
 #include "mmengine/scheduler.h"

@@ -5,22 +5,15 @@
 #ifndef MMENGINE_VISUALIZER_H
 #define MMENGINE_VISUALIZER_H
 
+#include "mmengine/canvas.h"
 #include "mmengine/component.h"
 
 MM_BEGIN_DECLS
 
-/** A picture in host memory, 8 bits a channel, rows from the top. Borrowed. */
-typedef struct mm_image {
-    const uint8_t *data; /**< [height, width, channels], RGB order */
-    int64_t height, width;
-    int channels;     /**< 1 grey, 3 RGB, 4 RGBA */
-    size_t row_bytes; /**< from row to row; 0: width * channels */
-} mm_image;
-
 /** The functions of a backend. Calls come from one thread, on rank 0 only. */
 struct mm_vis_backend_ops {
-    /** optional: called once, before the first other call; `dir` is the visualizer's
-     * `<save_dir>/vis_data` */
+    /** optional: called once, before the first other call; `dir` is where it writes,
+     * not made yet */
     mm_status (*open)(void *self, const char *dir);
     /** optional: the final config as text that can be loaded again */
     mm_status (*add_config)(void *self, const mm_config *config);
@@ -34,6 +27,15 @@ struct mm_vis_backend_ops {
                              const char *file_name);
     mm_status (*close)(void *self); /**< optional: all that was added is on the disk */
 };
+
+/** First member of every backend's struct; see mm_vis_backend_option_table. */
+typedef struct mm_vis_backend_options {
+    const char *name; /**< tells backends of one type apart; NULL: the type's name */
+    const char *save_dir; /**< NULL: the visualizer's `<save_dir>/vis_data` */
+} mm_vis_backend_options;
+
+/** Rows for MM_OPT_INHERIT. */
+MM_API extern const mm_option mm_vis_backend_option_table[];
 
 /** What to draw of one sample. */
 typedef struct mm_datasample_args {
@@ -83,6 +85,10 @@ MM_API mm_status mm_visualizer_close(mm_visualizer *visualizer);
 MM_API void mm_visualizer_free(mm_visualizer *visualizer);
 /** Its component. */
 MM_API mm_instance *mm_visualizer_instance(const mm_visualizer *visualizer);
+
+/** The backend of that name, NULL without an error if there is none. */
+MM_API mm_instance *mm_visualizer_find_backend(const mm_visualizer *visualizer,
+                                               const char *name);
 
 /** The dataset's metainfo (`classes`), for labels; gains a reference; may be NULL. */
 MM_API void mm_visualizer_set_dataset_meta(mm_visualizer *visualizer, mm_value *meta);
