@@ -47,6 +47,12 @@ typedef enum mm_schedule_target {
     MM_SCHEDULE_PARAM     /**< mm_schedule.param_name */
 } mm_schedule_target;
 
+/** Which side wins when a state is loaded. */
+typedef enum mm_schedule_load {
+    MM_SCHEDULE_LOAD_ALL,     /**< MMEngine: hyper-parameters come from the file too */
+    MM_SCHEDULE_LOAD_POSITION /**< the config's hyper-parameters, the file's position */
+} mm_schedule_load;
+
 /** The functions of a parameter scheduler; `self` begins with mm_schedule. */
 struct mm_param_scheduler_ops {
     mm_schedule_target target;
@@ -66,7 +72,7 @@ struct mm_param_scheduler_ops {
     double (*least_change)(const void *self);
     /** optional: adds MMEngine's attributes to a state dict, and reads them */
     mm_status (*save_state)(const void *self, mm_value *state);
-    mm_status (*load_state)(void *self, const mm_value *state);
+    mm_status (*load_state)(void *self, const mm_value *state, mm_schedule_load what);
 };
 
 /** What the run around a schedule looks like; zero: unknown. */
@@ -112,11 +118,6 @@ mm_param_scheduler_last_value(const mm_param_scheduler *scheduler);
 MM_API MM_OWNED mm_value *
 mm_param_scheduler_state_dict(const mm_param_scheduler *scheduler);
 
-/** Which side wins when a state is loaded. */
-typedef enum mm_schedule_load {
-    MM_SCHEDULE_LOAD_ALL,     /**< MMEngine: hyper-parameters come from the file too */
-    MM_SCHEDULE_LOAD_POSITION /**< the config's hyper-parameters, the file's position */
-} mm_schedule_load;
 MM_API mm_status mm_param_scheduler_load_state_dict(mm_param_scheduler *scheduler,
                                                     const mm_value *state_dict,
                                                     mm_schedule_load what);
