@@ -93,6 +93,8 @@ struct mm_optimizer_ops {
 };
 
 /** @name Optimizers @{ */
+/** Empty groups whose defaults are those of optimizer component `instance`. */
+MM_API MM_OWNED mm_param_groups *mm_optimizer_new_groups(mm_instance *instance);
 /** An optimizer of component `instance` over `groups`; both are kept. */
 MM_API MM_OWNED mm_optimizer *mm_optimizer_new(mm_instance *instance,
                                                mm_param_groups *groups);

@@ -137,6 +137,21 @@ MM_API mm_status mm_set_requires_grad(mm_tensor *leaf, bool requires_grad);
 MM_API mm_tensor *mm_grad_find(const mm_tensor *leaf);
 /** Sets the gradient; NULL drops it, as zero_grad(set_to_none=True) does. */
 MM_API mm_status mm_set_grad(mm_tensor *leaf, mm_tensor *grad);
+/** Where a leaf and its gradient lie, for kernels that walk over many at once. */
+typedef struct mm_leaf_memory {
+    float *data; /**< NULL unless `is_plain` */
+    float *grad; /**< NULL unless `is_plain`, or if there is none */
+    int64_t count;
+    bool has_grad;
+    /** dense float32 in host memory, without holes, and so is the gradient, if there is
+     * one, with the same strides: element i of one belongs to element i of the other */
+    bool is_plain;
+} mm_leaf_memory;
+/** Looks at `count` leaves in one call. */
+MM_API mm_status mm_leaves_memory(mm_tensor *const *leaves, size_t count,
+                                  mm_leaf_memory *out);
+/** Drops the gradients of `count` leaves in one call. Leaves may be NULL. */
+MM_API mm_status mm_leaves_drop_grads(mm_tensor *const *leaves, size_t count);
 /** d root / d leaves is added to the leaves' gradients. `root` has one element. */
 MM_API mm_status mm_backward(mm_tensor *root);
 /** With all options of torch.autograd.backward. `grads` may be NULL. */

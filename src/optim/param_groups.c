@@ -4,13 +4,11 @@
  * Every change bumps the version, so that optimizers read the dicts only when they
  * must.
  */
-#include "mmengine/optim.h"
-
 #include <stdatomic.h>
 #include <string.h>
 
 #include "mmengine/memory.h"
-#include "mmengine/tensor.h"
+#include "optim/optimizer.h"
 
 struct group {
     mm_value *options;
@@ -269,6 +267,26 @@ mm_status mm_param_groups_put(mm_param_groups *groups, size_t group, const char 
         groups->version++;
     }
     return mm_pending();
+}
+
+mm_status mmi_param_groups_replace(mm_param_groups *groups, size_t group,
+                                   const mm_value *options)
+{
+    if (mm_has_error() || options_of(groups, group) == NULL) {
+        return mm_pending();
+    }
+    mm_value *merged = merge_options(options, groups->defaults);
+
+    if (merged == NULL) {
+        return mm_pending();
+    }
+    mm_value **slot =
+        group < groups->num_groups ? &groups->groups[group].options : &groups->base;
+
+    mm_value_unref(*slot);
+    *slot = merged;
+    groups->version++;
+    return MM_OK;
 }
 
 mm_status mm_param_groups_put_f64(mm_param_groups *groups, size_t group,

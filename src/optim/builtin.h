@@ -1,0 +1,19 @@
+/** @file
+ * The components of this folder.
+ */
+#ifndef MMI_OPTIM_BUILTIN_H
+#define MMI_OPTIM_BUILTIN_H
+
+#include "mmengine/component.h"
+
+extern const mm_component mmi_sgd;
+extern const mm_component mmi_adam;
+extern const mm_component mmi_adamw;
+extern const mm_component mmi_optim_wrapper;
+extern const mm_component mmi_amp_optim_wrapper;
+extern const mm_component mmi_default_constructor;
+
+/** All of them, ends with NULL. */
+extern const mm_component *const mmi_optim_components[];
+
+#endif

@@ -1,0 +1,49 @@
+/** @file
+ * Clipping of gradients, by norm or by value, over all parameters of an optimizer.
+ */
+#ifndef MMI_OPTIM_CLIP_GRAD_H
+#define MMI_OPTIM_CLIP_GRAD_H
+
+#include "mmengine/optim.h"
+
+/** How a wrapper clips; zero: not at all. */
+typedef struct mmi_clip {
+    bool by_norm;
+    bool by_value;
+    double max_norm;
+    double norm_type; /**< may be infinite */
+    bool error_if_nonfinite;
+    double clip_value;
+} mmi_clip;
+
+/** Reads `clip_grad` of a wrapper's config; NULL: none. */
+mm_status mmi_clip_parse(const mm_value *config, mmi_clip *out);
+
+/** Looks where the gradients lie now; before the calls below. */
+mm_status mmi_clip_begin(mm_optimizer *optimizer);
+
+/** True if there is any gradient. */
+bool mmi_clip_has_grads(const mm_optimizer *optimizer);
+
+/** Sum of squares of all gradients: finite if and only if all of them are. */
+mm_status mmi_clip_squares(mm_optimizer *optimizer, double *out_squares);
+
+/** Norm of all gradients times `factor`. `squares`: what mmi_clip_squares() gave, or
+ * NULL. */
+mm_status mmi_clip_norm(mm_optimizer *optimizer, const mmi_clip *clip, float factor,
+                        const double *squares, double *out_norm);
+
+/** What the gradients are to be multiplied by: max_norm / norm, 1 at most. */
+float mmi_clip_coefficient(const mmi_clip *clip, double norm);
+
+/** Multiplies all gradients in place. */
+mm_status mmi_clip_scale(mm_optimizer *optimizer, float factor);
+
+/** Clamps all gradients to [-clip_value, clip_value] in place. */
+mm_status mmi_clip_clamp(mm_optimizer *optimizer, double clip_value);
+
+/** PyTorch's clip_grad_norm_, operator by operator: scales in place, gives the norm. */
+mm_status mmi_clip_reference(mm_optimizer *optimizer, const mmi_clip *clip,
+                             double *out_norm);
+
+#endif

@@ -1,0 +1,523 @@
+/* Optimizer wrappers: gradient accumulation with a shorter last window, clipping, and
+ * the hand-over to what a wrapper's own functions add (mixed precision). Clipping is
+ * folded into the step where the gradients lie plainly in host memory: one pass for the
+ * norm, one for the update. */
+#include "optim/optim_wrapper.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "mmengine/log.h"
+#include "mmengine/memory.h"
+#include "mmengine/ops.h"
+#include "optim/builtin.h"
+#include "optim/optimizer.h"
+
+#define MM_OPT_STRUCT mm_optim_wrapper_settings
+const mm_option mm_optim_wrapper_options[] = {
+    {"optimizer", "the optimizer to wrap", MM_OPT_BUILD(optimizer, "optimizers")},
+    {"accumulative_counts", "iterations whose gradients make one step",
+     MM_OPT_I64(accumulative_counts, 1, 1, INT64_C(1) << 40)},
+    {"clip_grad", "dict(max_norm=..) or dict(type='value', clip_value=..)",
+     MM_OPT_VALUE(clip_grad)},
+    {"paramwise_cfg", "options of the constructor: one group per parameter",
+     MM_OPT_VALUE(paramwise_cfg)},
+    {"constructor", "what divides the parameters into groups",
+     MM_OPT_STR(constructor, "DefaultOptimWrapperConstructor")},
+    {0},
+};
+#undef MM_OPT_STRUCT
+
+static const mm_optim_wrapper_ops plain_ops = {0};
+
+#define MM_OPT_STRUCT mm_optim_wrapper_settings
+const mm_component mmi_optim_wrapper = {
+    .registry = "optim_wrappers",
+    .name = "OptimWrapper",
+    .help = "gradient accumulation and clipping around an optimizer",
+    .source = "mmengine/optim/optimizer/optimizer_wrapper.py",
+    .size = sizeof(mm_optim_wrapper_settings),
+    .options = mm_optim_wrapper_options,
+    MM_OPTIM_WRAPPER(&plain_ops),
+};
+#undef MM_OPT_STRUCT
+
+static mm_optim_wrapper *new_wrapper(void)
+{
+    mm_optim_wrapper *wrapper = mm_alloc(sizeof *wrapper);
+
+    if (wrapper != NULL) {
+        wrapper->refs = 1;
+        wrapper->max_counts = -1;
+        wrapper->remainder_counts = -1;
+    }
+    return wrapper;
+}
+
+static mm_status start(mm_optim_wrapper *wrapper, mm_optimizer *optimizer)
+{
+    wrapper->ops = mm_instance_ops(wrapper->instance, MM_INTERFACE_OPTIM_WRAPPER);
+    if (wrapper->ops == NULL) {
+        return mm_pending();
+    }
+    wrapper->self = mm_instance_self(wrapper->instance);
+    wrapper->settings = wrapper->self;
+    wrapper->optimizer = mm_optimizer_ref(optimizer);
+    if (mmi_clip_parse(wrapper->settings->clip_grad, &wrapper->clip) < 0) {
+        return mm_pending();
+    }
+    return mm_param_groups_add_base(optimizer->groups);
+}
+
+mm_optim_wrapper *mm_optim_wrapper_new(mm_instance *instance, mm_optimizer *optimizer)
+{
+    if (mm_has_error()) {
+        return NULL;
+    }
+    if (optimizer == NULL) {
+        mm_raise(MM_EINVAL, "cannot wrap an optimizer: it is NULL");
+        return NULL;
+    }
+    mm_optim_wrapper *wrapper = new_wrapper();
+
+    if (wrapper == NULL) {
+        return NULL;
+    }
+    if (instance != NULL) {
+        wrapper->instance = mm_instance_ref(instance);
+    } else {
+        wrapper->instance = mm_instance_new(&mmi_optim_wrapper);
+        if (wrapper->instance != NULL) {
+            (void)mm_instance_start(wrapper->instance);
+        }
+    }
+    if (mm_has_error() || start(wrapper, optimizer) < 0) {
+        mm_optim_wrapper_unref(wrapper);
+        return NULL;
+    }
+    return wrapper;
+}
+
+mm_optim_wrapper *mm_optim_wrapper_ref(mm_optim_wrapper *wrapper)
+{
+    if (wrapper != NULL) {
+        wrapper->refs++;
+    }
+    return wrapper;
+}
+
+void mm_optim_wrapper_unref(mm_optim_wrapper *wrapper)
+{
+    if (wrapper == NULL || --wrapper->refs != 0) {
+        return;
+    }
+    for (size_t i = 0; i < wrapper->num_children; i++) {
+        mm_optim_wrapper_unref(wrapper->children[i].wrapper);
+        mm_free(wrapper->children[i].name);
+    }
+    mm_free(wrapper->children);
+    mm_optimizer_unref(wrapper->optimizer);
+    mm_instance_unref(wrapper->instance);
+    mm_free(wrapper);
+}
+
+mm_optim_wrapper *mm_optim_wrapper_new_dict(void)
+{
+    mm_optim_wrapper *wrapper = new_wrapper();
+
+    if (wrapper != NULL) {
+        wrapper->is_dict = true;
+    }
+    return wrapper;
+}
+
+mm_status mm_optim_wrapper_add(mm_optim_wrapper *dict, const char *name,
+                               mm_optim_wrapper *wrapper)
+{
+    char *copy = NULL;
+    mmi_named_wrapper *grown = NULL;
+
+    if (mm_has_error()) {
+        goto failed;
+    }
+    if (dict == NULL || name == NULL || wrapper == NULL || !dict->is_dict) {
+        mm_raise(MM_EINVAL, "cannot add optim wrapper '%s': %s",
+                 name != NULL ? name : "",
+                 wrapper == NULL ? "it is NULL" : "this is no dict of wrappers");
+        goto failed;
+    }
+    if (mm_optim_wrapper_find(dict, name) != NULL) {
+        mm_raise(MM_EKEY, "there is an optim wrapper '%s' already", name);
+        goto failed;
+    }
+    copy = mm_strdup(name);
+    grown = mm_realloc(dict->children, (dict->num_children + 1) * sizeof *grown);
+    if (copy == NULL || grown == NULL) {
+        dict->children = grown != NULL ? grown : dict->children;
+        mm_free(copy);
+        goto failed;
+    }
+    dict->children = grown;
+    dict->children[dict->num_children++] = (mmi_named_wrapper){copy, wrapper};
+    return MM_OK;
+failed:
+    mm_optim_wrapper_unref(wrapper);
+    return mm_pending();
+}
+
+bool mm_optim_wrapper_is_dict(const mm_optim_wrapper *wrapper)
+{
+    return wrapper->is_dict;
+}
+
+size_t mm_optim_wrapper_num_children(const mm_optim_wrapper *wrapper)
+{
+    return wrapper->num_children;
+}
+
+mm_optim_wrapper *mm_optim_wrapper_child(const mm_optim_wrapper *wrapper, size_t index)
+{
+    return index < wrapper->num_children ? wrapper->children[index].wrapper : NULL;
+}
+
+const char *mm_optim_wrapper_child_name(const mm_optim_wrapper *wrapper, size_t index)
+{
+    return index < wrapper->num_children ? wrapper->children[index].name : NULL;
+}
+
+mm_optim_wrapper *mm_optim_wrapper_find(const mm_optim_wrapper *wrapper,
+                                        const char *name)
+{
+    for (size_t i = 0; i < wrapper->num_children; i++) {
+        if (strcmp(wrapper->children[i].name, name) == 0) {
+            return wrapper->children[i].wrapper;
+        }
+    }
+    return NULL;
+}
+
+/* MM_OK if `wrapper` can train: it is there and no dict. */
+static mm_status check_single(const mm_optim_wrapper *wrapper, const char *what)
+{
+    if (mm_has_error()) {
+        return mm_pending();
+    }
+    if (wrapper == NULL) {
+        return mm_raise(MM_EINVAL, "%s: the optim wrapper is NULL", what);
+    }
+    if (wrapper->is_dict) {
+        mm_raise(MM_ESTATE, "%s: a dict of optim wrappers cannot say for which of them",
+                 what);
+        return mm_error_hint("the model's train_step calls each wrapper by its name");
+    }
+    return MM_OK;
+}
+
+/* The divisor of the loss: the length of the window that this iteration is in. */
+static int64_t loss_divisor(const mm_optim_wrapper *wrapper)
+{
+    int64_t counts = wrapper->settings->accumulative_counts;
+    int64_t whole = wrapper->max_counts - wrapper->remainder_counts;
+
+    if (counts == 1 || wrapper->max_counts == -1 || wrapper->inner_count < whole) {
+        return counts;
+    }
+    return wrapper->remainder_counts;
+}
+
+mm_tensor *mm_optim_wrapper_scale_loss(mm_optim_wrapper *wrapper, mm_tensor *loss)
+{
+    if (check_single(wrapper, "scaling the loss") < 0) {
+        return NULL;
+    }
+    if (loss == NULL) {
+        mm_raise(MM_EINVAL, "scaling the loss: the loss is NULL");
+        return NULL;
+    }
+    int64_t divisor = loss_divisor(wrapper);
+
+    if (divisor < 1) {
+        mm_raise(MM_ESTATE,
+                 "iteration %" PRId64 " lies behind the last one, %" PRId64
+                 ": the loss has no divisor",
+                 wrapper->inner_count + 1, wrapper->max_counts);
+        return NULL;
+    }
+    return divisor == 1 ? loss : mm_div_scalar(loss, divisor);
+}
+
+mm_status mm_optim_wrapper_backward(mm_optim_wrapper *wrapper, mm_tensor *loss)
+{
+    if (check_single(wrapper, "backward") < 0) {
+        return mm_pending();
+    }
+    mm_status status = wrapper->ops->backward != NULL
+                           ? wrapper->ops->backward(wrapper->self, wrapper, loss)
+                           : mm_backward(loss);
+
+    if (status >= 0) {
+        wrapper->inner_count++;
+    }
+    return status;
+}
+
+bool mm_optim_wrapper_should_update(const mm_optim_wrapper *wrapper)
+{
+    return !wrapper->is_dict &&
+           (wrapper->inner_count % wrapper->settings->accumulative_counts == 0 ||
+            wrapper->inner_count == wrapper->max_counts);
+}
+
+bool mm_optim_wrapper_should_sync(const mm_optim_wrapper *wrapper)
+{
+    int64_t next = wrapper->inner_count + 1;
+
+    return wrapper->is_dict || next % wrapper->settings->accumulative_counts == 0 ||
+           next == wrapper->max_counts;
+}
+
+void mmi_optim_wrapper_report(mm_optim_wrapper *wrapper, const char *name, double value)
+{
+    if (wrapper->sink != NULL) {
+        wrapper->sink(wrapper->sink_user, name, value);
+    }
+}
+
+mm_status mmi_optim_wrapper_squares(mm_optim_wrapper *wrapper, double *out_squares)
+{
+    if (mmi_clip_begin(wrapper->optimizer) >= 0 &&
+        mmi_clip_squares(wrapper->optimizer, &wrapper->squares) >= 0) {
+        wrapper->has_squares = true;
+        *out_squares = wrapper->squares;
+    }
+    return mm_pending();
+}
+
+/* PyTorch's way: the gradients themselves are changed, step by step. */
+static mm_status clip_reference(mm_optim_wrapper *wrapper, float factor)
+{
+    mm_optimizer *optimizer = wrapper->optimizer;
+    double norm = 0.0;
+
+    if (factor != 1.0F && mmi_clip_scale(optimizer, factor) < 0) {
+        return mm_pending();
+    }
+    if (wrapper->clip.by_value) {
+        return mmi_clip_clamp(optimizer, wrapper->clip.clip_value);
+    }
+    if (wrapper->clip.by_norm &&
+        mmi_clip_reference(optimizer, &wrapper->clip, &norm) >= 0) {
+        mmi_optim_wrapper_report(wrapper, "train/grad_norm", norm);
+    }
+    return mm_pending();
+}
+
+/* Folds what can be folded into the factor of the step. */
+static mm_status clip_fast(mm_optim_wrapper *wrapper, float *factor)
+{
+    mm_optimizer *optimizer = wrapper->optimizer;
+    double norm = 0.0;
+
+    if (wrapper->clip.by_value) {
+        if (*factor != 1.0F && mmi_clip_scale(optimizer, *factor) < 0) {
+            return mm_pending();
+        }
+        *factor = 1.0F;
+        return mmi_clip_clamp(optimizer, wrapper->clip.clip_value);
+    }
+    if (mmi_clip_norm(optimizer, &wrapper->clip, *factor,
+                      wrapper->has_squares ? &wrapper->squares : NULL, &norm) >= 0) {
+        *factor *= mmi_clip_coefficient(&wrapper->clip, norm);
+        mmi_optim_wrapper_report(wrapper, "train/grad_norm", norm);
+    }
+    return mm_pending();
+}
+
+static mm_status clip_and_step(mm_optim_wrapper *wrapper, float factor)
+{
+    mm_optimizer *optimizer = wrapper->optimizer;
+    bool clips = wrapper->clip.by_norm || wrapper->clip.by_value;
+    bool is_reference = optimizer->numerics == MM_NUMERICS_REFERENCE;
+
+    if (clips || (is_reference && factor != 1.0F)) {
+        bool recorded = mm_grad_mode_set(false);
+
+        if (mmi_clip_begin(optimizer) >= 0 && mmi_clip_has_grads(optimizer)) {
+            if (is_reference) {
+                clip_reference(wrapper, factor);
+                factor = 1.0F;
+            } else {
+                clip_fast(wrapper, &factor);
+            }
+        }
+        mm_grad_mode_set(recorded);
+    }
+    return mm_optimizer_step_scaled(optimizer, factor);
+}
+
+mm_status mm_optim_wrapper_clip_and_step(mm_optim_wrapper *wrapper, float factor)
+{
+    if (check_single(wrapper, "clip and step") < 0) {
+        return mm_pending();
+    }
+    mm_status status = clip_and_step(wrapper, factor);
+
+    wrapper->has_squares = false;
+    return status;
+}
+
+mm_status mm_optim_wrapper_step(mm_optim_wrapper *wrapper)
+{
+    if (check_single(wrapper, "step") < 0) {
+        return mm_pending();
+    }
+    return wrapper->ops->step != NULL ? wrapper->ops->step(wrapper->self, wrapper)
+                                      : mm_optim_wrapper_clip_and_step(wrapper, 1.0F);
+}
+
+mm_status mm_optim_wrapper_zero_grad(mm_optim_wrapper *wrapper)
+{
+    if (mm_has_error()) {
+        return mm_pending();
+    }
+    if (!wrapper->is_dict) {
+        return mm_optimizer_zero_grad(wrapper->optimizer, true);
+    }
+    for (size_t i = 0; i < wrapper->num_children; i++) {
+        if (mm_optim_wrapper_zero_grad(wrapper->children[i].wrapper) < 0) {
+            break;
+        }
+    }
+    return mm_pending();
+}
+
+mm_status mm_optim_wrapper_update_params(mm_optim_wrapper *wrapper, mm_tensor *loss)
+{
+    mm_tensor *scaled = mm_optim_wrapper_scale_loss(wrapper, loss);
+
+    if (scaled == NULL || mm_optim_wrapper_backward(wrapper, scaled) < 0) {
+        return mm_pending();
+    }
+    if (mm_optim_wrapper_should_update(wrapper) &&
+        mm_optim_wrapper_step(wrapper) >= 0) {
+        mm_optim_wrapper_zero_grad(wrapper);
+    }
+    return mm_pending();
+}
+
+mm_status mm_optim_wrapper_enter(mm_optim_wrapper *wrapper)
+{
+    if (mm_has_error() || wrapper == NULL) {
+        return mm_pending();
+    }
+    if (check_single(wrapper, "entering the forward") < 0) {
+        return mm_pending();
+    }
+    return wrapper->ops->enter != NULL ? wrapper->ops->enter(wrapper->self, wrapper)
+                                       : MM_OK;
+}
+
+void mm_optim_wrapper_leave(mm_optim_wrapper *wrapper)
+{
+    if (wrapper != NULL && !wrapper->is_dict && wrapper->ops->leave != NULL) {
+        wrapper->ops->leave(wrapper->self, wrapper);
+    }
+}
+
+static mm_status look_for_batch_norm(void *user, const char *dotted_name,
+                                     mm_module *module)
+{
+    bool *found = user;
+
+    (void)dotted_name;
+    *found = *found || strstr(mm_module_type(module), "BatchNorm") != NULL;
+    return MM_OK;
+}
+
+mm_status mm_optim_wrapper_initialize_count_status(mm_optim_wrapper *wrapper,
+                                                   mm_module *model,
+                                                   int64_t init_counts,
+                                                   int64_t max_counts)
+{
+    bool has_batch_norm = false;
+
+    if (mm_has_error() || wrapper->is_dict) {
+        return mm_pending();
+    }
+    int64_t counts = wrapper->settings->accumulative_counts;
+
+    if (init_counts % counts != 0) {
+        mm_log(MM_LOG_WARN,
+               "iteration %" PRId64 " is not a multiple of accumulative_counts=%" PRId64
+               ": unless the state of the window is loaded, its gradients are lost",
+               init_counts, counts);
+    }
+    if (counts > 1 && model != NULL &&
+        mm_module_each(model, look_for_batch_norm, &has_batch_norm) >= 0 &&
+        has_batch_norm) {
+        mm_log(MM_LOG_WARN, "accumulated gradients are not those of a larger batch: "
+                            "the model has BatchNorm layers");
+    }
+    wrapper->inner_count = init_counts;
+    wrapper->max_counts = max_counts;
+    wrapper->remainder_counts = max_counts % counts;
+    return mm_pending();
+}
+
+int64_t mm_optim_wrapper_inner_count(const mm_optim_wrapper *wrapper)
+{
+    return wrapper->inner_count;
+}
+
+int64_t mm_optim_wrapper_accumulative_counts(const mm_optim_wrapper *wrapper)
+{
+    return wrapper->is_dict ? 1 : wrapper->settings->accumulative_counts;
+}
+
+void mm_optim_wrapper_set_scalar_sink(mm_optim_wrapper *wrapper,
+                                      void (*sink)(void *user, const char *name,
+                                                   double value),
+                                      void *user)
+{
+    wrapper->sink = sink;
+    wrapper->sink_user = user;
+    for (size_t i = 0; i < wrapper->num_children; i++) {
+        mm_optim_wrapper_set_scalar_sink(wrapper->children[i].wrapper, sink, user);
+    }
+}
+
+void mm_optim_wrapper_set_numerics(mm_optim_wrapper *wrapper, mm_numerics numerics)
+{
+    if (wrapper->optimizer != NULL) {
+        mm_optimizer_set_numerics(wrapper->optimizer, numerics);
+    }
+    for (size_t i = 0; i < wrapper->num_children; i++) {
+        mm_optim_wrapper_set_numerics(wrapper->children[i].wrapper, numerics);
+    }
+}
+
+mm_optimizer *mm_optim_wrapper_optimizer(const mm_optim_wrapper *wrapper)
+{
+    return wrapper->optimizer;
+}
+
+mm_param_groups *mm_optim_wrapper_groups(const mm_optim_wrapper *wrapper)
+{
+    return wrapper->optimizer != NULL ? wrapper->optimizer->groups : NULL;
+}
+
+mm_status mmi_optim_wrapper_device_type(const mm_optim_wrapper *wrapper, char *out,
+                                        size_t out_size)
+{
+    mm_tensor_info info;
+    size_t size = 0;
+
+    if (mm_tensor_info_get(wrapper->optimizer->params[0], &info) < 0) {
+        return mm_pending();
+    }
+    size = strcspn(info.device, ":");
+    size = size < out_size ? size : out_size - 1;
+    memcpy(out, info.device, size);
+    out[size] = '\0';
+    return MM_OK;
+}

@@ -1,0 +1,441 @@
+/* The optimizer object: groups, states, the sorting of tensors for the kernels, and the
+ * step. A step allocates nothing once every parameter has its state. */
+#include "optim/optimizer.h"
+
+#include <string.h>
+
+#include "mmengine/memory.h"
+#include "mmengine/ops.h"
+
+mm_param_groups *mm_optimizer_new_groups(mm_instance *instance)
+{
+    const mm_optimizer_ops *ops =
+        instance != NULL ? mm_instance_ops(instance, MM_INTERFACE_OPTIMIZER) : NULL;
+
+    if (instance == NULL) {
+        mm_raise(MM_EINVAL, "cannot make parameter groups: the optimizer is NULL");
+    }
+    if (mm_has_error()) {
+        return NULL;
+    }
+    mm_value *defaults = ops->defaults(mm_instance_self(instance));
+    mm_param_groups *groups = defaults != NULL ? mm_param_groups_new(defaults) : NULL;
+
+    mm_value_unref(defaults);
+    return groups;
+}
+
+static mm_status check_options(const mm_optimizer *optimizer)
+{
+    size_t count = mm_param_groups_num_scheduled(optimizer->groups);
+
+    for (size_t i = 0; optimizer->ops->check != NULL && i < count; i++) {
+        if (optimizer->ops->check(optimizer->self,
+                                  mm_param_groups_options(optimizer->groups, i)) < 0) {
+            return mm_error_frame("in parameter group %zu", i);
+        }
+    }
+    return mm_pending();
+}
+
+static mm_status check_params(const mm_optimizer *optimizer)
+{
+    for (size_t i = 0; i < optimizer->num_params; i++) {
+        mm_tensor_info info;
+
+        if (mm_tensor_info_get(optimizer->params[i], &info) < 0) {
+            break;
+        }
+        if (!info.is_leaf) {
+            return mm_raise(MM_EINVAL, "parameter '%s' is no leaf: it has a history",
+                            mm_param_groups_name(optimizer->groups, i));
+        }
+    }
+    return mm_pending();
+}
+
+static mm_status allocate(mm_optimizer *optimizer)
+{
+    size_t count = mm_param_groups_num_params(optimizer->groups);
+
+    if (count == 0) {
+        return mm_raise(MM_EINVAL, "the optimizer got an empty list of parameters");
+    }
+    optimizer->states = mm_alloc_array(count, sizeof *optimizer->states);
+    optimizer->params = mm_alloc_array(count, sizeof *optimizer->params);
+    optimizer->memory = mm_alloc_array(count, sizeof *optimizer->memory);
+    optimizer->spans.spans = mm_alloc_array(count, sizeof *optimizer->spans.spans);
+    if (mm_has_error()) {
+        return mm_pending();
+    }
+    optimizer->num_params = count;
+    optimizer->spans.count = (int64_t)count;
+    optimizer->spans.kernels = mmi_kernels_best();
+    optimizer->spans.parallel = mm_torch_parallel();
+    for (size_t i = 0; i < count; i++) {
+        optimizer->params[i] = mm_param_groups_param(optimizer->groups, i);
+    }
+    return mm_pending();
+}
+
+mm_optimizer *mm_optimizer_new(mm_instance *instance, mm_param_groups *groups)
+{
+    if (mm_has_error()) {
+        return NULL;
+    }
+    if (instance == NULL || groups == NULL) {
+        mm_raise(MM_EINVAL, "cannot make an optimizer: %s is NULL",
+                 instance == NULL ? "instance" : "groups");
+        return NULL;
+    }
+    const mm_optimizer_ops *ops = mm_instance_ops(instance, MM_INTERFACE_OPTIMIZER);
+    mm_optimizer *optimizer = ops != NULL ? mm_alloc(sizeof *optimizer) : NULL;
+
+    if (optimizer == NULL) {
+        return NULL;
+    }
+    optimizer->refs = 1;
+    optimizer->instance = mm_instance_ref(instance);
+    optimizer->ops = ops;
+    optimizer->self = mm_instance_self(instance);
+    optimizer->groups = mm_param_groups_ref(groups);
+    optimizer->grad_factor = 1.0F;
+    if (allocate(optimizer) < 0 || check_params(optimizer) < 0 ||
+        check_options(optimizer) < 0) {
+        mm_optimizer_unref(optimizer);
+        return NULL;
+    }
+    return optimizer;
+}
+
+static mm_status add_to_groups(void *user, const char *dotted_name, mm_tensor *tensor,
+                               mm_module *owner)
+{
+    (void)owner;
+    return mm_param_groups_add_param(user, dotted_name, tensor);
+}
+
+mm_optimizer *mm_optimizer_build(mm_value *config, mm_module *model)
+{
+    mm_instance *instance = mm_build(&(mm_build_args){
+        .registry = "optimizers",
+        .config = config,
+        .path = "optimizer",
+        .interface = MM_INTERFACE_OPTIMIZER,
+    });
+    mm_param_groups *groups =
+        instance != NULL ? mm_optimizer_new_groups(instance) : NULL;
+    mm_optimizer *optimizer = NULL;
+
+    if (groups != NULL && mm_param_groups_add(groups, NULL) == 0 &&
+        mm_module_each_param(model, add_to_groups, groups) >= 0) {
+        optimizer = mm_optimizer_new(instance, groups);
+    }
+    mm_param_groups_unref(groups);
+    mm_instance_unref(instance);
+    return optimizer;
+}
+
+mm_optimizer *mm_optimizer_ref(mm_optimizer *optimizer)
+{
+    if (optimizer != NULL) {
+        optimizer->refs++;
+    }
+    return optimizer;
+}
+
+void mm_optimizer_unref(mm_optimizer *optimizer)
+{
+    if (optimizer == NULL || --optimizer->refs != 0) {
+        return;
+    }
+    for (size_t i = 0; i < optimizer->num_params; i++) {
+        mm_value_unref(optimizer->states[i]);
+    }
+    mm_free(optimizer->states);
+    mm_free(optimizer->params);
+    mm_free(optimizer->memory);
+    mm_free(optimizer->spans.spans);
+    mm_free(optimizer->partials);
+    mm_param_groups_unref(optimizer->groups);
+    mm_instance_unref(optimizer->instance);
+    mm_free(optimizer);
+}
+
+mm_param_groups *mm_optimizer_groups(const mm_optimizer *optimizer)
+{
+    return optimizer->groups;
+}
+
+mm_instance *mm_optimizer_instance(const mm_optimizer *optimizer)
+{
+    return optimizer->instance;
+}
+
+void mm_optimizer_set_numerics(mm_optimizer *optimizer, mm_numerics numerics)
+{
+    optimizer->numerics = numerics;
+}
+
+mm_numerics mm_optimizer_numerics(const mm_optimizer *optimizer)
+{
+    return optimizer->numerics;
+}
+
+float mm_optimizer_grad_factor(const mm_optimizer *optimizer)
+{
+    return optimizer->grad_factor;
+}
+
+mm_value *mm_optimizer_state(mm_optimizer *optimizer, size_t param)
+{
+    if (mm_has_error()) {
+        return NULL;
+    }
+    if (param >= optimizer->num_params) {
+        mm_raise(MM_ERANGE, "no state of parameter %zu: there are %zu", param,
+                 optimizer->num_params);
+        return NULL;
+    }
+    if (optimizer->states[param] == NULL) {
+        optimizer->states[param] = mm_value_new_dict();
+    }
+    return optimizer->states[param];
+}
+
+/* Blocks are numbered anew only when a size changed, which means at the first step. */
+static mm_status lay_out(mm_optimizer *optimizer)
+{
+    mmi_spans *spans = &optimizer->spans;
+
+    mmi_spans_lay_out(spans);
+    if (spans->num_blocks > optimizer->partials_room) {
+        double *grown =
+            mm_realloc(optimizer->partials, (size_t)spans->num_blocks * sizeof *grown);
+
+        if (grown == NULL) {
+            return mm_pending();
+        }
+        optimizer->partials = grown;
+        optimizer->partials_room = spans->num_blocks;
+    }
+    return MM_OK;
+}
+
+mm_status mmi_optimizer_gather(mm_optimizer *optimizer)
+{
+    bool is_fast = optimizer->numerics == MM_NUMERICS_FAST;
+    bool is_resized = optimizer->partials == NULL;
+
+    if (mm_leaves_memory(optimizer->params, optimizer->num_params, optimizer->memory) <
+        0) {
+        return mm_pending();
+    }
+    optimizer->num_slow = 0;
+    for (size_t i = 0; i < optimizer->num_params; i++) {
+        const mm_leaf_memory *memory = &optimizer->memory[i];
+        mmi_span *span = &optimizer->spans.spans[i];
+        bool is_plain = memory->is_plain && is_fast;
+
+        if (span->param != memory->data) { /* moved: its states may lie otherwise now */
+            memset(span->states, 0, sizeof span->states);
+        }
+        span->param = is_plain ? memory->data : NULL;
+        span->grad = is_plain ? memory->grad : NULL;
+        is_resized = is_resized || span->count != memory->count;
+        span->count = memory->count;
+        optimizer->num_slow += memory->has_grad && !is_plain ? 1 : 0;
+    }
+    return is_resized ? lay_out(optimizer) : MM_OK;
+}
+
+bool mmi_optimizer_is_slow(const mm_optimizer *optimizer, size_t index)
+{
+    return optimizer->memory[index].has_grad &&
+           optimizer->spans.spans[index].grad == NULL;
+}
+
+mm_status mmi_optimizer_step_slow(mm_optimizer *optimizer)
+{
+    for (size_t i = 0; optimizer->num_slow > 0 && i < optimizer->num_params; i++) {
+        if (!mmi_optimizer_is_slow(optimizer, i)) {
+            continue;
+        }
+        mm_scope scope = mm_scope_open();
+        mm_status status = optimizer->ops->step_param(optimizer->self, optimizer, i);
+
+        mm_scope_close(scope);
+        if (status < 0) {
+            return mm_error_frame("while stepping parameter '%s'",
+                                  mm_param_groups_name(optimizer->groups, i));
+        }
+    }
+    return MM_OK;
+}
+
+mm_tensor *mmi_optimizer_grad(mm_optimizer *optimizer, size_t index)
+{
+    mm_tensor *grad = mm_grad_find(optimizer->params[index]);
+
+    if (grad != NULL && optimizer->grad_factor != 1.0F) {
+        grad = mm_mul_scalar(grad, optimizer->grad_factor);
+    }
+    return grad;
+}
+
+mm_tensor *mmi_optimizer_find_state(mm_optimizer *optimizer, size_t index,
+                                    const char *name)
+{
+    const mm_value *state = optimizer->states[index];
+    const mm_value *value = state != NULL ? mm_dict_find(state, name) : NULL;
+
+    return value != NULL ? mm_value_find_tensor(value) : NULL;
+}
+
+mm_tensor *mmi_optimizer_put_state(mm_optimizer *optimizer, size_t index,
+                                   const char *name, mm_tensor *tensor)
+{
+    mm_value *state = mm_optimizer_state(optimizer, index);
+
+    if (state != NULL && tensor != NULL) {
+        mm_dict_put_tensor(state, name, tensor);
+    }
+    return mm_has_error() ? NULL : tensor;
+}
+
+static bool lies_alike(const mm_tensor_info *a, const mm_tensor_info *b)
+{
+    bool is_alike = a->ndim == b->ndim && a->dtype == b->dtype && b->is_cpu;
+
+    for (int i = 0; is_alike && i < a->ndim; i++) {
+        is_alike = a->sizes[i] == b->sizes[i] &&
+                   (a->sizes[i] == 1 || a->strides[i] == b->strides[i]);
+    }
+    return is_alike;
+}
+
+/* A new state tensor beside the parameter, holding `old` (laid out otherwise), zeros or
+ * anything. */
+static mm_tensor *make_state(mm_optimizer *optimizer, size_t index, const char *name,
+                             mm_tensor *old, bool zeros)
+{
+    mm_scope scope = mm_scope_open();
+    mm_tensor *param = optimizer->params[index];
+    mm_tensor *made =
+        zeros && old == NULL ? mm_zeros_like(param) : mm_empty_like(param);
+
+    if (old != NULL) {
+        mm_copy_(made, old);
+    }
+    made = mmi_optimizer_put_state(optimizer, index, name, made);
+    mm_scope_close(scope);
+    return made;
+}
+
+float *mmi_optimizer_state_memory(mm_optimizer *optimizer, size_t index,
+                                  const char *name, bool zeros)
+{
+    mm_tensor *state = mmi_optimizer_find_state(optimizer, index, name);
+    mm_tensor_info info = {0};
+    mm_tensor_info param = {0};
+
+    mm_tensor_info_get(optimizer->params[index], &param);
+    if (state != NULL) {
+        mm_tensor_info_get(state, &info);
+    }
+    if (!mm_has_error() && (state == NULL || !lies_alike(&param, &info))) {
+        state = make_state(optimizer, index, name, state, zeros);
+        if (state != NULL) {
+            mm_tensor_info_get(state, &info);
+        }
+    }
+    if (mm_has_error()) {
+        mm_error_frame("while preparing state '%s' of parameter '%s'", name,
+                       mm_param_groups_name(optimizer->groups, index));
+        return NULL;
+    }
+    MM_ASSERT(lies_alike(&param, &info));
+    return info.data;
+}
+
+/* For optimizers that have only step_param. */
+static mm_status step_each(mm_optimizer *optimizer)
+{
+    for (size_t i = 0; i < optimizer->num_params; i++) {
+        if (mm_grad_find(optimizer->params[i]) == NULL) {
+            continue;
+        }
+        mm_scope scope = mm_scope_open();
+        mm_status status = optimizer->ops->step_param(optimizer->self, optimizer, i);
+
+        mm_scope_close(scope);
+        if (status < 0) {
+            return mm_error_frame("while stepping parameter '%s'",
+                                  mm_param_groups_name(optimizer->groups, i));
+        }
+    }
+    return mm_pending();
+}
+
+mm_status mm_optimizer_step_scaled(mm_optimizer *optimizer, float factor)
+{
+    if (mm_has_error()) {
+        return mm_pending();
+    }
+    if (optimizer == NULL) {
+        return mm_raise(MM_EINVAL, "cannot step: the optimizer is NULL");
+    }
+    bool recorded = mm_grad_mode_set(false);
+
+    optimizer->grad_factor = factor;
+    if (optimizer->ops->step != NULL) {
+        optimizer->ops->step(optimizer->self, optimizer);
+    } else {
+        step_each(optimizer);
+    }
+    optimizer->grad_factor = 1.0F;
+    mm_grad_mode_set(recorded);
+    return mm_pending();
+}
+
+mm_status mm_optimizer_step(mm_optimizer *optimizer)
+{
+    return mm_optimizer_step_scaled(optimizer, 1.0F);
+}
+
+mm_status mm_optimizer_zero_grad(mm_optimizer *optimizer, bool set_to_none)
+{
+    if (mm_has_error()) {
+        return mm_pending();
+    }
+    if (set_to_none) {
+        return mm_leaves_drop_grads(optimizer->params, optimizer->num_params);
+    }
+    bool recorded = mm_grad_mode_set(false);
+    mm_scope scope = mm_scope_open();
+
+    for (size_t i = 0; i < optimizer->num_params; i++) {
+        mm_tensor *grad = mm_grad_find(optimizer->params[i]);
+
+        if (grad != NULL) {
+            mm_zero_(grad);
+        }
+    }
+    mm_scope_close(scope);
+    mm_grad_mode_set(recorded);
+    return mm_pending();
+}
+
+double mmi_option_f64(const mm_value *options, const char *key, double absent)
+{
+    const mm_value *value = mm_dict_find(options, key);
+
+    return mm_value_is_none(value) ? absent : mm_value_f64(value);
+}
+
+bool mmi_option_bool(const mm_value *options, const char *key, bool absent)
+{
+    const mm_value *value = mm_dict_find(options, key);
+
+    return mm_value_is_none(value) ? absent : mm_value_is_true(value);
+}

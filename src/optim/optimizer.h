@@ -1,0 +1,67 @@
+/** @file
+ * What the files of this folder know of an optimizer. For every step the tensors are
+ * sorted once: those that lie plainly in host memory become spans for the kernels, all
+ * others go through libtorch's operators one by one.
+ */
+#ifndef MMI_OPTIM_OPTIMIZER_H
+#define MMI_OPTIM_OPTIMIZER_H
+
+#include "kernels/spans.h"
+#include "mmengine/optim.h"
+
+struct mm_optimizer {
+    _Atomic size_t refs;
+    mm_instance *instance;
+    const mm_optimizer_ops *ops;
+    void *self;
+    mm_param_groups *groups;
+    size_t num_params;
+    mm_value **states;  /* per parameter: a dict, or NULL while it has none */
+    mm_tensor **params; /* borrowed from the groups */
+    mm_leaf_memory *memory;
+    mmi_spans
+        spans; /* one per parameter; grad is NULL for those without or not plain */
+    double *partials; /* one per block, for reductions */
+    int64_t partials_room;
+    size_t num_slow; /* parameters with a gradient that are not plain */
+    mm_numerics numerics;
+    float grad_factor;
+};
+
+/** Looks where parameters and gradients lie now: fills memory, spans, num_slow. In
+ * reference numerics every parameter counts as not plain. */
+mm_status mmi_optimizer_gather(mm_optimizer *optimizer);
+
+/** True if parameter `index` has a gradient that the kernels cannot reach. */
+bool mmi_optimizer_is_slow(const mm_optimizer *optimizer, size_t index);
+
+/** Calls ops->step_param for the parameters that are not plain. */
+mm_status mmi_optimizer_step_slow(mm_optimizer *optimizer);
+
+/** The gradient of a parameter times the factor of the step; scope-owned or borrowed.
+ */
+mm_tensor *mmi_optimizer_grad(mm_optimizer *optimizer, size_t index);
+
+/** A state tensor, borrowed; NULL without an error if there is none. */
+mm_tensor *mmi_optimizer_find_state(mm_optimizer *optimizer, size_t index,
+                                    const char *name);
+
+/** Puts the tensor under `name` and returns it. */
+mm_tensor *mmi_optimizer_put_state(mm_optimizer *optimizer, size_t index,
+                                   const char *name, mm_tensor *tensor);
+
+/** Memory of a state tensor of a plain parameter, laid out as the parameter is. Makes
+ * it, filled with zeros or not at all, if it is absent. */
+float *mmi_optimizer_state_memory(mm_optimizer *optimizer, size_t index,
+                                  const char *name, bool zeros);
+
+/** Replaces the options of a group by `options` without "params", defaults added. */
+mm_status mmi_param_groups_replace(mm_param_groups *groups, size_t group,
+                                   const mm_value *options);
+
+/** @name Options of a group. Absent: the second argument. @{ */
+double mmi_option_f64(const mm_value *options, const char *key, double absent);
+bool mmi_option_bool(const mm_value *options, const char *key, bool absent);
+/** @} */
+
+#endif
