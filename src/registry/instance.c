@@ -268,7 +268,7 @@ static const char *const interface_names[] = {
     "preprocessor",    "initializer", "dataset",     "transform",
     "sampler",         "collate",     "optimizer",   "optim wrapper",
     "param scheduler", "metric",      "evaluator",   "loop",
-    "log processor",   "visualizer",  "vis backend",
+    "log processor",   "visualizer",  "vis backend", "optim wrapper constructor",
 };
 
 const char *mmi_interface_name(mm_interface_id interface)

@@ -1,0 +1,28 @@
+/* The components of this folder. */
+#include "optim/builtin.h"
+
+#include "optim/scheduler_forms.h"
+
+#define FORMS(rule)                                                                    \
+    &mmi_##rule##_LR, &mmi_##rule##_Momentum, &mmi_##rule##_ParamScheduler
+
+const mm_component *const mmi_optim_components[] = {
+    &mmi_sgd,
+    &mmi_adam,
+    &mmi_adamw,
+    &mmi_optim_wrapper,
+    &mmi_amp_optim_wrapper,
+    &mmi_default_constructor,
+    FORMS(constant),
+    FORMS(linear),
+    FORMS(step),
+    FORMS(multi_step),
+    FORMS(exponential),
+    FORMS(cosine_annealing),
+    FORMS(poly),
+    &mmi_one_cycle_LR,
+    &mmi_one_cycle_ParamScheduler,
+    FORMS(cosine_restart),
+    FORMS(reduce_on_plateau),
+    NULL,
+};
