@@ -12,6 +12,19 @@
 
 extern const mm_component *const mmi_optim_components[];
 
+/* What the registry keeps, and what a test must not add to. */
+static int64_t blocks_at_start;
+
+static int check_nothing_left(void **state)
+{
+    (void)state;
+    check_ok();
+    assert_int_equal(mm_live_values(), 0);
+    assert_int_equal(mm_live_instances(), 0);
+    assert_int_equal(mm_live_blocks(), blocks_at_start);
+    return 0;
+}
+
 static mm_value *load_cases(void)
 {
     FILE *file = fopen("golden/optim/schedules.json", "rb");
@@ -523,24 +536,27 @@ static void test_groups(void **state)
     mm_param_groups_unref(groups);
 }
 
+#define TEST(function) cmocka_unit_test_teardown((function), check_nothing_left)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_values_are_mmengines),
-        CLEAN_TEST(test_states_are_mmengines),
-        CLEAN_TEST(test_resume_continues),
-        CLEAN_TEST(test_refusals),
-        CLEAN_TEST(test_division_by_zero_is_an_error),
-        CLEAN_TEST(test_end_follows_the_run),
-        CLEAN_TEST(test_position_load_keeps_the_config),
-        CLEAN_TEST(test_damaged_state_is_refused),
-        CLEAN_TEST(test_missing_metric_is_named),
-        CLEAN_TEST(test_unchanged_values_are_not_put),
-        CLEAN_TEST(test_groups),
+        TEST(test_values_are_mmengines),
+        TEST(test_states_are_mmengines),
+        TEST(test_resume_continues),
+        TEST(test_refusals),
+        TEST(test_division_by_zero_is_an_error),
+        TEST(test_end_follows_the_run),
+        TEST(test_position_load_keeps_the_config),
+        TEST(test_damaged_state_is_refused),
+        TEST(test_missing_metric_is_named),
+        TEST(test_unchanged_values_are_not_put),
+        TEST(test_groups),
     };
 
     if (mm_register(mmi_optim_components) < 0) {
         return 1;
     }
+    blocks_at_start = mm_live_blocks();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
