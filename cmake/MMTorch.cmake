@@ -152,6 +152,11 @@ function(mm_use_torch target)
       TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS -fopenmp)
     target_link_libraries(${target} PRIVATE ${MM_TORCH_OPENMP})
   endif()
+  # One export: headers of libtorch would add hundreds of inline symbols.
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/mmt.map
+       CONTENT "{ global: mmt_open; local: *; };\n")
+  target_link_options(${target} PRIVATE
+    -Wl,--version-script=${PROJECT_BINARY_DIR}/generated/mmt.map -Wl,--no-undefined)
   set_target_properties(${target} PROPERTIES
     SOVERSION 0 VERSION ${PROJECT_VERSION} CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON BUILD_RPATH ${MM_TORCH_LIB_DIR}

@@ -185,6 +185,7 @@ MM_API mm_tensor *mm_sign(mm_tensor *x);
 MM_API mm_tensor *mm_exp(mm_tensor *x);
 MM_API mm_tensor *mm_expm1(mm_tensor *x);
 /** torch.log; the logger has the name mm_log(). */
+/** Natural logarithm; mm_log() is the logger. */
 MM_API mm_tensor *mm_ln(mm_tensor *x);
 MM_API mm_tensor *mm_log1p(mm_tensor *x);
 MM_API mm_tensor *mm_log2(mm_tensor *x);

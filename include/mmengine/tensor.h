@@ -51,6 +51,10 @@ MM_API const char *mm_torch_build_flags(void);
 /** Threads of libtorch's pool; 0: all physical cores. */
 MM_API mm_status mm_set_num_threads(int num_threads);
 MM_API int mm_num_threads(void);
+/** Threads that operations and parallel loops started by the calling thread use. A
+ * loader worker sets 1: each thread that computes on its own would get a pool of its
+ * own. */
+MM_API mm_status mm_set_thread_width(int num_threads);
 /** libtorch's pool as a parallel-for for our kernels; borrowed, lives for ever. */
 MM_API const mm_parallel *mm_torch_parallel(void);
 /** Process flags: "deterministic", "flush_denormal", "cudnn_benchmark", "tf32",

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/os_thread.h"
+#include "mmengine/value.h"
 
 enum { NUM_COUNTERS = 256, LINE = 64 };
 
