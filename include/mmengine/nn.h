@@ -134,8 +134,8 @@ MM_API MM_OWNED mm_module *mm_nn_layer(const char *type);
 /** The same from an array, whose modules are taken, also on failure. */
 MM_API MM_OWNED mm_module *mm_nn_sequential_of(MM_TAKES mm_module *const *modules,
                                                size_t count);
-/** Marks a container as PyTorch's own, which mm_module_init_weights() does not reach into;
- * MMEngine's containers, the default here, it does. Returns it. */
+/** Marks a container as PyTorch's own, which mm_module_init_weights() does not reach
+ * into; MMEngine's containers, the default here, it does. Returns it. */
 MM_API mm_module *mm_nn_plain(mm_module *container);
 /** Appends to a container under the next number; takes `module`. Returns it. */
 MM_API mm_module *mm_nn_append(mm_module *container, MM_TAKES mm_module *module);

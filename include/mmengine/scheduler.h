@@ -118,6 +118,7 @@ mm_param_scheduler_last_value(const mm_param_scheduler *scheduler);
 MM_API MM_OWNED mm_value *
 mm_param_scheduler_state_dict(const mm_param_scheduler *scheduler);
 
+/** Takes over what `what` names of such a dict. */
 MM_API mm_status mm_param_scheduler_load_state_dict(mm_param_scheduler *scheduler,
                                                     const mm_value *state_dict,
                                                     mm_schedule_load what);

@@ -47,7 +47,7 @@ void mmi_pk_push_global(mmi_pk_vm *vm, mmi_pk_span module, mmi_pk_span name);
 mmi_pk_span mmi_pk_to_latin1(mmi_pk_vm *vm, mmi_pk_span text);
 
 /* Numbers, text and bytes; the argument is a count of bytes, or a constant. */
-void mmi_pk_op_constant(mmi_pk_vm *vm, int value); /* -1: None */
+void mmi_pk_op_constant(mmi_pk_vm *vm, int arg); /* -1: None */
 void mmi_pk_op_int(mmi_pk_vm *vm, int size);
 void mmi_pk_op_float(mmi_pk_vm *vm, int arg);
 void mmi_pk_op_long(mmi_pk_vm *vm, int size_bytes);

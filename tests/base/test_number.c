@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/case_value.h"
 #include "mmengine/number.h"
@@ -41,7 +42,7 @@ static void check_format(char *const *fields)
 {
     char text[512];
     double value = case_f64(fields[0]);
-    int digits = atoi(fields[1]);
+    int digits = (int)strtol(fields[1], NULL, 10);
     assert_int_equal(mm_f64_format_fixed(value, digits, text, sizeof text),
                      strlen(fields[2]));
     assert_string_equal(text, fields[2]);

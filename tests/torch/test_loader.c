@@ -1,6 +1,9 @@
 /* Samplers, datasets, collate functions and the loader. Orders are MMEngine's: the
  * lists below were printed by mmengine 0.10.7 with torch 2.13.0 (DefaultSampler and
  * InfiniteSampler over 10 items, seed 7). */
+#include <stdio.h>
+#include <string.h>
+
 #include "check.h"
 
 #include "mmengine/memory.h"
