@@ -151,10 +151,11 @@ typedef struct mm_leaf_memory {
      * one, with the same strides: element i of one belongs to element i of the other */
     bool is_plain;
 } mm_leaf_memory;
-/** Looks at `count` leaves in one call. */
-MM_API mm_status mm_leaves_memory(mm_tensor *const *leaves, size_t count,
+/** Looks at `count` leaves in one call. `writes`: the plain ones that have a gradient
+ * will be changed through `data`; autograd is told, as by an operation in place. */
+MM_API mm_status mm_leaves_memory(mm_tensor *const *leaves, size_t count, bool writes,
                                   mm_leaf_memory *out);
-/** Drops the gradients of `count` leaves in one call. Leaves may be NULL. */
+/** Drops the gradients of `count` leaves in one call. */
 MM_API mm_status mm_leaves_drop_grads(mm_tensor *const *leaves, size_t count);
 /** d root / d leaves is added to the leaves' gradients. `root` has one element. */
 MM_API mm_status mm_backward(mm_tensor *root);

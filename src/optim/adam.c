@@ -287,7 +287,8 @@ static mm_status adam_step(void *self, mm_optimizer *optimizer)
     struct adam *adam = self;
     size_t num_rules = 0;
 
-    if (mmi_optimizer_gather(optimizer) < 0 || update_settings(adam, optimizer) < 0) {
+    if (mmi_optimizer_gather(optimizer, true) < 0 ||
+        update_settings(adam, optimizer) < 0) {
         return mm_pending();
     }
     for (size_t i = 0; i < optimizer->num_params; i++) {

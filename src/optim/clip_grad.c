@@ -104,7 +104,7 @@ mm_status mmi_clip_parse(const mm_value *config, mmi_clip *out)
 
 mm_status mmi_clip_begin(mm_optimizer *optimizer)
 {
-    return mmi_optimizer_gather(optimizer);
+    return mmi_optimizer_gather(optimizer, false);
 }
 
 bool mmi_clip_has_grads(const mm_optimizer *optimizer)

@@ -222,13 +222,13 @@ static mm_status lay_out(mm_optimizer *optimizer)
     return MM_OK;
 }
 
-mm_status mmi_optimizer_gather(mm_optimizer *optimizer)
+mm_status mmi_optimizer_gather(mm_optimizer *optimizer, bool writes)
 {
     bool is_fast = optimizer->numerics == MM_NUMERICS_FAST;
     bool is_resized = optimizer->partials == NULL;
 
-    if (mm_leaves_memory(optimizer->params, optimizer->num_params, optimizer->memory) <
-        0) {
+    if (mm_leaves_memory(optimizer->params, optimizer->num_params, writes && is_fast,
+                         optimizer->memory) < 0) {
         return mm_pending();
     }
     optimizer->num_slow = 0;

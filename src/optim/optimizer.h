@@ -29,8 +29,9 @@ struct mm_optimizer {
 };
 
 /** Looks where parameters and gradients lie now: fills memory, spans, num_slow. In
- * reference numerics every parameter counts as not plain. */
-mm_status mmi_optimizer_gather(mm_optimizer *optimizer);
+ * reference numerics every parameter counts as not plain. `writes`: the parameters will
+ * be changed. */
+mm_status mmi_optimizer_gather(mm_optimizer *optimizer, bool writes);
 
 /** True if parameter `index` has a gradient that the kernels cannot reach. */
 bool mmi_optimizer_is_slow(const mm_optimizer *optimizer, size_t index);

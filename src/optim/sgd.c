@@ -161,7 +161,7 @@ static mm_status sgd_step(void *self, mm_optimizer *optimizer)
 {
     struct sgd *sgd = self;
 
-    if (mmi_optimizer_gather(optimizer) < 0 || update_rules(sgd, optimizer) < 0 ||
+    if (mmi_optimizer_gather(optimizer, true) < 0 || update_rules(sgd, optimizer) < 0 ||
         assign_rules(sgd, optimizer) < 0) {
         return mm_pending();
     }

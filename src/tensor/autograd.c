@@ -30,6 +30,37 @@ mm_status mm_set_grad(mm_tensor *leaf, mm_tensor *grad)
     return mm_pending();
 }
 
+mm_status mm_leaves_memory(mm_tensor *const *leaves, size_t count, bool writes,
+                           mm_leaf_memory *out)
+{
+    const mmt_api *torch = mmi_torch_begin();
+
+    if (torch == NULL || !MMI_HAS(leaves) || !MMI_HAS(out)) {
+        return mm_pending();
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!MMI_HAS_AS(leaves[i], "leaf")) {
+            return mm_pending();
+        }
+    }
+    return torch->leaves_memory(leaves, count, writes, out);
+}
+
+mm_status mm_leaves_drop_grads(mm_tensor *const *leaves, size_t count)
+{
+    const mmt_api *torch = mmi_torch_begin();
+
+    if (torch == NULL || !MMI_HAS(leaves)) {
+        return mm_pending();
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!MMI_HAS_AS(leaves[i], "leaf")) {
+            return mm_pending();
+        }
+    }
+    return torch->leaves_drop_grads(leaves, count);
+}
+
 mm_status mm_backward(mm_tensor *root)
 {
     return mm_backward_with(&root, NULL, 1, false, false);

@@ -77,6 +77,81 @@ mm_status set_grad(mm_tensor *leaf, mm_tensor *grad)
     });
 }
 
+bool is_dense_f32(const at::TensorImpl *at)
+{
+    return at->is_cpu() && at->layout() == c10::kStrided && at->has_storage() &&
+           at->dtype() == caffe2::TypeMeta::Make<float>() &&
+           at->is_non_overlapping_and_dense();
+}
+
+// True if equal positions in memory are equal elements.
+bool lies_alike(const at::TensorImpl *a, const at::TensorImpl *b)
+{
+    at::IntArrayRef sizes = a->sizes();
+
+    if (sizes != b->sizes()) {
+        return false;
+    }
+    for (size_t i = 0; i < sizes.size(); ++i) {
+        if (sizes[i] != 1 && a->strides()[i] != b->strides()[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+float *memory_of(mm_tensor *handle)
+{
+    borrowed x(handle);
+    return static_cast<float *>(x->data_ptr());
+}
+
+// Kernels of ours write through these addresses, so the version counters that autograd
+// compares are moved on here, as every operation in place does.
+mm_status leaves_memory(mm_tensor *const *leaves, size_t count, bool writes,
+                        mm_leaf_memory *out)
+{
+    return guard("leaves", {}, MM_ETORCH, [&] {
+        for (size_t i = 0; i < count; ++i) {
+            at::TensorImpl *leaf = impl(leaves[i]);
+            const at::Tensor &grad = std::as_const(*leaf).grad();
+
+            out[i] = mm_leaf_memory();
+            out[i].count = leaf->numel();
+            out[i].has_grad = grad.defined();
+            out[i].is_plain = is_dense_f32(leaf);
+            if (out[i].is_plain && grad.defined()) {
+                at::TensorImpl *other = grad.unsafeGetTensorImpl();
+
+                out[i].is_plain = is_dense_f32(other) && lies_alike(leaf, other);
+            }
+            if (!out[i].is_plain) {
+                continue;
+            }
+            out[i].data = memory_of(leaves[i]);
+            if (grad.defined()) {
+                out[i].grad = static_cast<float *>(grad.data_ptr());
+                if (writes) {
+                    leaf->bump_version();
+                }
+            }
+        }
+        return MM_OK;
+    });
+}
+
+mm_status leaves_drop_grads(mm_tensor *const *leaves, size_t count)
+{
+    return guard("leaves", {}, MM_ETORCH, [&] {
+        for (size_t i = 0; i < count; ++i) {
+            if (std::as_const(*impl(leaves[i])).grad().defined()) {
+                impl(leaves[i])->mutable_grad().reset();
+            }
+        }
+        return MM_OK;
+    });
+}
+
 mm_status backward(mm_tensor *const *roots, mm_tensor *const *grads, int count,
                    bool retain_graph, bool create_graph)
 {
@@ -408,6 +483,8 @@ void fill_autograd(mmt_api *api)
     api->set_requires_grad = set_requires_grad;
     api->grad_find = grad_find;
     api->set_grad = set_grad;
+    api->leaves_memory = leaves_memory;
+    api->leaves_drop_grads = leaves_drop_grads;
     api->backward = backward;
     api->grad_mode = grad_mode;
     api->grad_mode_set = grad_mode_set;

@@ -15,7 +15,7 @@
 MM_BEGIN_DECLS
 
 /** Grows when anything below changes. */
-#define MMT_ABI 1u
+#define MMT_ABI 2u
 
 /** What the bridge may ask of its host. */
 typedef struct mmt_host {
@@ -117,6 +117,9 @@ typedef struct mmt_api {
     mm_status (*set_requires_grad)(mm_tensor *leaf, bool requires_grad);
     mm_tensor *(*grad_find)(const mm_tensor *leaf); /**< borrowed from the leaf */
     mm_status (*set_grad)(mm_tensor *leaf, mm_tensor *grad);
+    mm_status (*leaves_memory)(mm_tensor *const *leaves, size_t count, bool writes,
+                               mm_leaf_memory *out);
+    mm_status (*leaves_drop_grads)(mm_tensor *const *leaves, size_t count);
     mm_status (*backward)(mm_tensor *const *roots, mm_tensor *const *grads, int count,
                           bool retain_graph, bool create_graph);
     bool (*grad_mode)(void);
