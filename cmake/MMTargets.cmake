@@ -132,7 +132,8 @@ endfunction()
 
 # tests/<folder>/test_*.c: one program each, linked with that folder and those before it.
 # tests/torch/test_*.c: one program for all of them, since libtorch takes 0.3 s to load;
-# each file defines `int test_<name>(void)`, which runs a cmocka group.
+# each file defines `int test_<name>(void)`, which runs a cmocka group; other .c files there
+# are parts that tests share.
 function(mm_tests)
   find_library(CMOCKA cmocka REQUIRED)
   set(below "")
@@ -173,7 +174,8 @@ int main(int argc, char **argv)
 @call@    return failed != 0;
 }
 ")
-    add_executable(torch_tests ${PROJECT_BINARY_DIR}/torch_tests_main.c ${tests})
+    file(GLOB parts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/torch/*.c)
+    add_executable(torch_tests ${PROJECT_BINARY_DIR}/torch_tests_main.c ${parts})
     mm_flags(torch_tests)
     target_include_directories(torch_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(torch_tests PRIVATE mmengine ${CMOCKA} Threads::Threads m)

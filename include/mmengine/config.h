@@ -1,0 +1,84 @@
+/** @file
+ * Configurations: OpenMMLab's config files, read without Python. A loaded config is an
+ * ordered dict whose every value remembers the file, line and column it was written at.
+ * Source: mmengine/config/config.py.
+ */
+#ifndef MMENGINE_CONFIG_H
+#define MMENGINE_CONFIG_H
+
+#include "mmengine/value.h"
+
+MM_BEGIN_DECLS
+
+/** Bounds that keep a file from hanging or exhausting the host; zero: the default. */
+typedef struct mm_config_limits {
+    int64_t max_steps; /**< evaluated expressions and statements */
+    int64_t max_depth; /**< nested calls and containers */
+    int64_t max_bytes; /**< memory of values */
+} mm_config_limits;
+
+/** How a config is read; zero is the default of each. */
+typedef struct mm_config_args {
+    mm_config_limits limits;
+    bool no_env;        /**< `{{$NAME:default}}` stays as it is */
+    bool no_predefined; /**< `{{ fileDirname }}` and its like stay as they are */
+} mm_config_args;
+
+/**
+ * Reads a file with its bases. Errors: MM_ENOENT, MM_ECONFIG with file:line:column and
+ * a frame for each base on the way. `args` may be NULL. The config is yours.
+ */
+MM_API MM_OWNED mm_config *mm_config_from_file(const char *path,
+                                               const mm_config_args *args);
+/** The same from text; `format` is ".py", ".json" or ".yaml". Bases are relative to the
+ * working folder. */
+MM_API MM_OWNED mm_config *mm_config_from_string(const char *text, const char *format);
+/** A config of a dict, which is kept. */
+MM_API MM_OWNED mm_config *mm_config_from_value(mm_value *root);
+MM_API mm_config *mm_config_ref(mm_config *config);
+/** NULL is fine. */
+MM_API void mm_config_unref(mm_config *config);
+
+/** The dict, borrowed. Changed by overrides until it is frozen. */
+MM_API mm_value *mm_config_root(const mm_config *config);
+/** Path of the file as given; NULL without a file. Borrowed. */
+MM_API const char *mm_config_filename(const mm_config *config);
+/** Text of all files that were read, bases first, as MMEngine's `text`. Borrowed. */
+MM_API const char *mm_config_text(const mm_config *config);
+
+/** A value by dotted path: "model.backbone.depth", "param_scheduler.0.gamma". NULL
+ * without an error if it is absent. Borrowed. */
+MM_API mm_value *mm_config_find(const mm_config *config, const char *dotted_path);
+/** The same; absence is MM_EKEY with the nearest keys. */
+MM_API mm_value *mm_config_get(const mm_config *config, const char *dotted_path);
+
+/** Says whether a key that the config does not have is known to the component there. */
+typedef bool (*mm_config_known_key)(void *user, const mm_config *config,
+                                    const char *dotted_path);
+/**
+ * Applies one `--cfg-options` item, "a.b.0.c=value", by DictAction's grammar. A key
+ * that is neither in the config nor `known` is MM_ECONFIG with the nearest keys.
+ * `known` NULL: any key may be added.
+ */
+MM_API mm_status mm_config_override(mm_config *config, const char *assignment,
+                                    mm_config_known_key known, void *user);
+/** Sets a value by dotted path, making dicts on the way. */
+MM_API mm_status mm_config_put(mm_config *config, const char *dotted_path,
+                               mm_value *value);
+/** Config.merge_from_dict: dotted keys, `_delete_`, list indices. */
+MM_API mm_status mm_config_merge(mm_config *config, const mm_value *options);
+
+/** How a config is written; zero is the default of each. */
+typedef enum mm_config_order {
+    MM_CONFIG_SORTED, /**< keys sorted at every level, as MMEngine dumps them */
+    MM_CONFIG_SOURCE  /**< keys in the order of the source */
+} mm_config_order;
+/** Python text that reads back as an equal config, keys sorted: MMEngine's pretty_text;
+ * mm_free(). */
+MM_API MM_OWNED char *mm_config_pretty_text(const mm_config *config);
+/** The same of any dict in a chosen order; mm_free(). */
+MM_API MM_OWNED char *mm_config_dump(const mm_value *dict, mm_config_order order);
+
+MM_END_DECLS
+
+#endif

@@ -1,0 +1,11 @@
+/* The hooks of this folder. */
+#ifndef MM_HOOKS_HOOKS_H
+#define MM_HOOKS_HOOKS_H
+
+#include "mmengine/runner.h"
+
+extern const mm_component mmi_runtime_info_hook, mmi_iter_timer_hook,
+    mmi_sampler_seed_hook, mmi_logger_hook, mmi_param_scheduler_hook,
+    mmi_checkpoint_hook;
+
+#endif

@@ -1,0 +1,57 @@
+/* Steps the schedulers: those counted in iterations after each iteration, those counted
+ * in epochs after each epoch, those that look at results after validation.
+ * Source: mmengine/hooks/param_scheduler_hook.py. */
+#include "hooks/hooks.h"
+
+static mm_status step_all(mm_runner *runner, bool by_epoch)
+{
+    for (size_t i = 0; i < mm_runner_num_schedulers(runner) && !mm_has_error(); i++) {
+        mm_param_scheduler *scheduler = mm_runner_scheduler(runner, i);
+
+        if (mm_param_scheduler_by_epoch(scheduler) == by_epoch)
+            (void)mm_param_scheduler_step(scheduler);
+    }
+    return mm_pending();
+}
+
+static mm_status after_train_iter(void *self, mm_runner *runner, const mm_iter *iter)
+{
+    (void)self;
+    (void)iter;
+    return step_all(runner, false);
+}
+
+static mm_status after_train_epoch(void *self, mm_runner *runner)
+{
+    (void)self;
+    return step_all(runner, true);
+}
+
+static mm_status after_val_epoch(void *self, mm_runner *runner, mm_value *metrics)
+{
+    (void)self;
+    for (size_t i = 0; i < mm_runner_num_schedulers(runner) && !mm_has_error(); i++) {
+        mm_param_scheduler *scheduler = mm_runner_scheduler(runner, i);
+
+        if (mm_param_scheduler_by_epoch(scheduler) &&
+            mm_param_scheduler_needs_metrics(scheduler))
+            (void)mm_param_scheduler_step_metrics(scheduler, metrics);
+    }
+    return mm_pending();
+}
+
+static const mm_hook_ops ops = {
+    .priority = MM_PRIORITY_LOW,
+    .after_train_iter = after_train_iter,
+    .after_train_epoch = after_train_epoch,
+    .after_val_epoch = after_val_epoch,
+};
+
+const mm_component mmi_param_scheduler_hook = {
+    .registry = "hooks",
+    .name = "ParamSchedulerHook",
+    .help = "steps the schedulers of learning rates and other parameters",
+    .source = "mmengine/hooks/param_scheduler_hook.py",
+    .size = 1,
+    MM_HOOK(&ops),
+};

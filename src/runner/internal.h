@@ -1,0 +1,169 @@
+/* What the files of this folder share: the runner's fields and the steps of its life.
+ *
+ * Order of life: check (nothing is built) -> set-up (folders, logger, seed, hub,
+ * visualizer) -> model -> hooks -> train()/val()/test() build what they need and run.
+ */
+#ifndef MM_RUNNER_INTERNAL_H
+#define MM_RUNNER_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "base/os.h"
+#include <stdio.h>
+
+#include "mmengine/log.h"
+#include "mmengine/memory.h"
+#include "mmengine/runner.h"
+
+enum { MMI_NUM_MODES = 3, MMI_NUM_STAGES = 22 };
+
+/* One hook as registered. */
+typedef struct mmi_hook {
+    mm_instance *instance; /* owned */
+    const mm_hook_ops *ops;
+    int priority;
+} mmi_hook;
+
+/* One hook's function for one stage, ready to be called. */
+typedef struct mmi_call {
+    void *self;
+    void (*function)(void); /* cast back by the stage's kind */
+    const char *hook;       /* name, for messages */
+} mmi_call;
+
+/* The hooks of one stage, in order. */
+typedef struct mmi_stage {
+    mmi_call *calls; /* owned */
+    size_t count;
+} mmi_stage;
+
+/* Positions in mm_runner.stages; the order in which MMEngine prints them. */
+typedef enum mmi_stage_id {
+    MMI_BEFORE_RUN,
+    MMI_AFTER_LOAD_CHECKPOINT,
+    MMI_BEFORE_TRAIN,
+    MMI_BEFORE_TRAIN_EPOCH,
+    MMI_BEFORE_TRAIN_ITER,
+    MMI_AFTER_TRAIN_ITER,
+    MMI_AFTER_TRAIN_EPOCH,
+    MMI_BEFORE_VAL,
+    MMI_BEFORE_VAL_EPOCH,
+    MMI_BEFORE_VAL_ITER,
+    MMI_AFTER_VAL_ITER,
+    MMI_AFTER_VAL_EPOCH,
+    MMI_AFTER_VAL,
+    MMI_BEFORE_SAVE_CHECKPOINT,
+    MMI_AFTER_TRAIN,
+    MMI_BEFORE_TEST,
+    MMI_BEFORE_TEST_EPOCH,
+    MMI_BEFORE_TEST_ITER,
+    MMI_AFTER_TEST_ITER,
+    MMI_AFTER_TEST_EPOCH,
+    MMI_AFTER_TEST,
+    MMI_AFTER_RUN
+} mmi_stage_id;
+
+/* Counters of the training loop; the loops alone change them. */
+typedef struct mmi_counters {
+    bool by_epoch;
+    int64_t epoch, iter; /* finished units */
+    int64_t max_epochs, max_iters;
+    int64_t data_epoch;  /* iteration mode: passes over the data */
+    bool in_epoch;       /* batches are being handed out */
+    int64_t first_batch; /* where the data go on, when resumed in the middle */
+    bool stop_training;
+} mmi_counters;
+
+struct mm_runner {
+    mm_config *config; /* borrowed from the caller */
+    mm_value *root;    /* its value, borrowed */
+    const char *scope; /* default_scope */
+
+    char *work_dir, *log_dir, *experiment_name; /* owned */
+    char timestamp[16];                         /* YYYYmmdd_HHMMSS */
+    mmi_file_lock lock;                         /* of work_dir, while training */
+
+    uint64_t seed;
+    bool has_seed; /* the config names one */
+    bool deterministic;
+    char device[16];
+
+    mm_logger *logger, *logger_before;
+    mm_hub *hub;
+    mm_visualizer *visualizer;
+    mm_instance *log_processor;
+    mm_module *model;
+    mm_optim_wrapper *optim_wrapper;
+    mm_param_scheduler **schedulers;
+    size_t num_schedulers;
+    mm_loader *loaders[MMI_NUM_MODES];
+    mm_evaluator *evaluators[MMI_NUM_MODES];
+    mm_instance *loops[MMI_NUM_MODES];
+
+    mmi_hook *hooks;
+    size_t num_hooks;
+    bool sorted; /* stages are up to date */
+    mmi_stage stages[MMI_NUM_STAGES];
+
+    mmi_counters at;
+    mm_value *metrics; /* of the last evaluation, owned */
+    bool has_loaded;
+    bool force;          /* train although the lock is held */
+    mm_status exit_flow; /* MM_STOP if a request ended the run */
+
+    atomic_uint requests;
+    void (*show)(void *user, const mm_progress *progress);
+    void *show_user;
+    int64_t last_iter_ns; /* when the last iteration ended; 0: none yet */
+    double iter_seconds;  /* smoothed */
+};
+
+/* log_processor.c */
+extern const mm_component mmi_log_processor;
+
+/* stages.c */
+mm_status mmi_hooks_register_all(mm_runner *runner);
+mm_status mmi_hooks_check(const mm_runner *runner);
+void mmi_hooks_free(mm_runner *runner);
+mm_status mmi_call_stage(mm_runner *runner, mmi_stage_id stage);
+mm_status mmi_call_iter(mm_runner *runner, mmi_stage_id stage, const mm_iter *iter);
+mm_status mmi_call_value(mm_runner *runner, mmi_stage_id stage, mm_value *value);
+/* Visits hooks in calling order. */
+const mmi_hook *mmi_hooks_at(mm_runner *runner, size_t index);
+
+/* loops.c */
+extern const mm_component mmi_epoch_based_train_loop, mmi_iter_based_train_loop,
+    mmi_val_loop, mmi_test_loop;
+/* Makes the loop of a mode from train_cfg, val_cfg, test_cfg, if it is not there. */
+mm_status mmi_loop_build(mm_runner *runner, mm_mode mode);
+mm_status mmi_loop_check(const mm_runner *runner, mm_mode mode);
+/* Runs validation; the metrics go to `out_metrics` if it is not NULL. */
+mm_status mmi_run_evaluation(mm_runner *runner, mm_mode mode, mm_value **out_metrics);
+
+/* setup.c */
+mm_status mmi_setup(mm_runner *runner);
+void mmi_setup_free(mm_runner *runner);
+mm_status mmi_seed_everything(mm_runner *runner, uint64_t seed);
+mm_status mmi_log_environment(mm_runner *runner);
+
+/* build.c */
+mm_status mmi_build_model(mm_runner *runner);
+mm_status mmi_build_optim(mm_runner *runner);
+mm_status mmi_build_schedulers(mm_runner *runner);
+void mmi_build_free(mm_runner *runner);
+
+/* check.c */
+mm_status mmi_check(const mm_runner *runner);
+/* A top-level entry that is not None, or NULL. */
+mm_value *mmi_section(const mm_runner *runner, const char *key);
+/* "train", "val", "test". */
+const char *mmi_mode_name(mm_mode mode);
+/* "train_dataloader" and so on: the mode's name before `suffix`; static storage. */
+const char *mmi_mode_key(mm_mode mode, const char *suffix);
+
+/* checkpoint.c */
+/* Saves the state in the middle of a run, at at.first_batch, as "iter_N.pth". */
+mm_status mmi_save_on_request(mm_runner *runner);
+mm_status mmi_load_or_resume(mm_runner *runner);
+
+#endif
