@@ -109,19 +109,31 @@ void mmi_suggest_add(mmi_suggest *suggest, const char *name)
     suggest->count = moved + 1;
 }
 
+/* Names not much farther away than the nearest: the others only distract. */
+static int count_near(const mmi_suggest *suggest)
+{
+    int count = 0;
+    while (count < suggest->count &&
+           suggest->distances[count] <= suggest->distances[0] + 1) {
+        count++;
+    }
+    return count;
+}
+
 int mmi_suggest_text(const mmi_suggest *suggest, char *out, size_t out_size)
 {
     size_t used = 0;
+    int count = count_near(suggest);
     if (out_size > 0) {
         out[0] = '\0';
     }
-    for (int i = 0; i < suggest->count && used < out_size; i++) {
-        const char *before = i == 0 ? "" : i == suggest->count - 1 ? " or " : ", ";
+    for (int i = 0; i < count && used < out_size; i++) {
+        const char *before = i == 0 ? "" : i == count - 1 ? " or " : ", ";
         int size =
             snprintf(out + used, out_size - used, "%s'%s'", before, suggest->names[i]);
         used += size > 0 ? (size_t)size : 0;
     }
-    return suggest->count;
+    return count;
 }
 
 void mmi_suggest_hint(const mmi_suggest *suggest)
