@@ -130,6 +130,27 @@ function(mm_program)
   endif()
 endfunction()
 
+# benchmarks/<folder>/bench_*.c: one program each, linked as the tests of that folder are.
+# Built when asked for: `ninja base_bench_values`.
+function(mm_benchmarks)
+  set(below "")
+  foreach(folder IN LISTS MM_FOLDERS)
+    if(TARGET mm_${folder})
+      list(APPEND below $<TARGET_OBJECTS:mm_${folder}>)
+    endif()
+    file(GLOB benches CONFIGURE_DEPENDS
+         ${PROJECT_SOURCE_DIR}/benchmarks/${folder}/bench_*.c)
+    foreach(bench IN LISTS benches)
+      get_filename_component(name ${bench} NAME_WE)
+      set(target ${folder}_${name})
+      add_executable(${target} EXCLUDE_FROM_ALL ${bench} ${below})
+      mm_flags(${target})
+      target_link_libraries(${target} PRIVATE Threads::Threads ZLIB::ZLIB m
+                                              ${CMAKE_DL_LIBS})
+    endforeach()
+  endforeach()
+endfunction()
+
 # tests/<folder>/test_*.c: one program each, linked with that folder and those before it.
 # tests/torch/test_*.c: one program for all of them, since libtorch takes 0.3 s to load;
 # each file defines `int test_<name>(void)`, which runs a cmocka group; other .c files there

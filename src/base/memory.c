@@ -124,6 +124,10 @@ bool mmi_fault(void)
 }
 #endif
 
+/* Sizes no machine has: overflows of the caller's, refused without asking the system.
+ */
+#define MOST_BYTES (SIZE_MAX / 8)
+
 static void *out_of_memory(size_t size)
 {
     mm_raise(MM_ENOMEM, "could not allocate %zu bytes", size);
@@ -132,7 +136,8 @@ static void *out_of_memory(size_t size)
 
 void *mmi_try_alloc(size_t size)
 {
-    void *memory = mmi_fault() ? NULL : malloc(size > 0 ? size : 1);
+    bool is_refused = size > MOST_BYTES || mmi_fault();
+    void *memory = is_refused ? NULL : malloc(size > 0 ? size : 1);
     if (MMI_LIKELY(memory != NULL)) {
         count_block(1);
     }
@@ -158,7 +163,7 @@ void *mm_alloc(size_t size)
     if (mmi_is_pending()) {
         return NULL;
     }
-    void *memory = mmi_fault() ? NULL : calloc(1, size);
+    void *memory = size > MOST_BYTES || mmi_fault() ? NULL : calloc(1, size);
     if (memory == NULL) {
         return out_of_memory(size);
     }
@@ -180,7 +185,8 @@ void *mm_realloc(void *memory, size_t size)
     if (mmi_is_pending()) {
         return NULL;
     }
-    void *moved = mmi_fault() ? NULL : realloc(memory, size > 0 ? size : 1);
+    bool is_refused = size > MOST_BYTES || mmi_fault();
+    void *moved = is_refused ? NULL : realloc(memory, size > 0 ? size : 1);
     if (moved == NULL) {
         return out_of_memory(size);
     }
@@ -196,7 +202,7 @@ void *mm_alloc_aligned(size_t size)
     if (mmi_is_pending()) {
         return NULL;
     }
-    if (size > SIZE_MAX - ALIGNMENT) {
+    if (size > MOST_BYTES) {
         return out_of_memory(size);
     }
     size_t rounded = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) / ALIGNMENT;

@@ -170,7 +170,7 @@ static void sources_stay_with_their_items(void **state)
     mm_value *dict = mm_value_new_dict();
     for (char key[2] = "a"; key[0] <= 'z'; key[0]++) {
         mm_dict_put(dict, key, list);
-        here.line = key[0];
+        here.line = (unsigned char)key[0];
         mm_dict_set_source(dict, key, here);
     }
     mm_dict_remove(dict, "b");
