@@ -131,7 +131,7 @@ function(mm_program)
 endfunction()
 
 # benchmarks/<folder>/bench_*.c: one program each, linked as the tests of that folder are.
-# Built when asked for: `ninja base_bench_values`.
+# Built when asked for: `ninja logging_bench_values`.
 function(mm_benchmarks)
   set(below "")
   foreach(folder IN LISTS MM_FOLDERS)

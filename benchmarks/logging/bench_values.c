@@ -1,6 +1,6 @@
-/* Nanoseconds of the operations that run for each sample and each iteration. Prints one
- * line per operation; takes the best of several rounds. Build: ninja base_bench_values,
- * in a build folder of the release preset. */
+/* Nanoseconds of the operations that run for each sample and iteration. Prints one
+ * line per operation; takes the best of several rounds. Build: ninja
+ * logging_bench_values, in a build folder of the release preset. */
 #include <inttypes.h>
 #include <stdio.h>
 
