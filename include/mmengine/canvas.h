@@ -76,7 +76,7 @@ typedef enum mm_align { MM_ALIGN_BEGIN, MM_ALIGN_CENTER, MM_ALIGN_END } mm_align
 
 /** How a text looks; zero is the default of each but `size` and `color`. */
 typedef struct mm_text_style {
-    double size; /**< required: of a line, in pixels */
+    double size; /**< required: of the font, in pixels */
     mm_color color;
     mm_align x_align; /**< BEGIN: the point is at the left */
     mm_align y_align; /**< BEGIN: at the top; END: at the baseline of the last line */
