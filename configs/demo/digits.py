@@ -8,7 +8,7 @@ model = dict(
     data_preprocessor=dict(mean=[78.], std=[96.], num_classes=10),
     backbone=dict(
         type='Sequential',
-        layers=[
+        modules=[
             dict(type='Conv2d', in_channels=1, out_channels=32, kernel_size=3, padding=1),
             dict(type='BatchNorm2d', num_features=32),
             dict(type='ReLU'),

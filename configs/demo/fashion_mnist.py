@@ -11,7 +11,7 @@ model = dict(
     data_preprocessor=dict(mean=[72.94], std=[90.02], num_classes=10),
     backbone=dict(
         type='Sequential',
-        layers=[
+        modules=[
             dict(type='Conv2d', in_channels=1, out_channels=32, kernel_size=3, padding=1, bias=False),
             dict(type='BatchNorm2d', num_features=32),
             dict(type='ReLU'),

@@ -248,7 +248,8 @@ static mm_value *weights_of(const mm_value *checkpoint)
 
 static void log_names(const char *what, const mm_value *names)
 {
-    char *text = mm_value_len(names) == 0 ? NULL : mm_value_repr(names);
+    char *text =
+        names == NULL || mm_value_len(names) == 0 ? NULL : mm_value_repr(names);
 
     if (text != NULL)
         mm_log(MM_LOG_WARN, "%s: %s", what, text);

@@ -156,6 +156,11 @@ void mmi_build_free(mm_runner *runner);
 mm_status mmi_check(const mm_runner *runner);
 /* A top-level entry that is not None, or NULL. */
 mm_value *mmi_section(const mm_runner *runner, const char *key);
+/* An entry of a section that may be absent, or NULL. */
+static inline mm_value *mmi_find_in(const mm_value *section, const char *key)
+{
+    return section == NULL ? NULL : mm_dict_find(section, key);
+}
 /* "train", "val", "test". */
 const char *mmi_mode_name(mm_mode mode);
 /* "train_dataloader" and so on: the mode's name before `suffix`; static storage. */

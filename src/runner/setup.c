@@ -91,10 +91,10 @@ static uint64_t random_seed(void)
 static mm_status setup_randomness(mm_runner *runner)
 {
     const mm_value *randomness = mmi_section(runner, "randomness");
-    const mm_value *seed = mm_dict_find(randomness, "seed");
+    const mm_value *seed = mmi_find_in(randomness, "seed");
 
     runner->has_seed = !mm_value_is_none(seed);
-    runner->deterministic = mm_value_is_true(mm_dict_find(randomness, "deterministic"));
+    runner->deterministic = mm_value_is_true(mmi_find_in(randomness, "deterministic"));
     if (runner->deterministic && (mm_torch_set_flag("cudnn_benchmark", false) < 0 ||
                                   mm_torch_set_flag("deterministic", true) < 0))
         return mm_pending();
@@ -115,7 +115,7 @@ static mm_status setup_device(mm_runner *runner)
         return mm_pending();
     (void)snprintf(runner->device, sizeof(runner->device), "%s", device);
     if (!runner->deterministic &&
-        mm_value_is_true(mm_dict_find(env, "cudnn_benchmark")))
+        mm_value_is_true(mmi_find_in(env, "cudnn_benchmark")))
         return mm_torch_set_flag("cudnn_benchmark", true);
     return mm_pending();
 }
