@@ -3,7 +3,21 @@
 
 #include "mmengine/file.h"
 #include "mmengine/fileio.h"
+#include "mmengine/plugin.h"
 #include "runner/internal.h"
+
+/* Plugins first: what they register may be named anywhere in the config. */
+static mm_status import_plugins(const mm_runner *runner)
+{
+    mm_value *imports = mm_dict_find(runner->root, "custom_imports");
+
+    if (imports == NULL || mm_has_error())
+        return mm_pending();
+    return mm_plugin_import(&(mm_import_args){
+        .imports = imports,
+        .config_file = mm_config_filename(runner->config),
+    });
+}
 
 mm_runner *mm_runner_new(mm_config *config)
 {
@@ -16,7 +30,7 @@ mm_runner *mm_runner_new(mm_config *config)
     runner->root = mm_config_root(config);
     const mm_value *scope = mmi_section(runner, "default_scope");
     runner->scope = scope == NULL ? "mmengine" : mm_value_str(scope);
-    if (mm_has_error() || mmi_check(runner) < 0 || mmi_setup(runner) < 0 ||
+    if (import_plugins(runner) < 0 || mmi_check(runner) < 0 || mmi_setup(runner) < 0 ||
         mmi_build_model(runner) < 0 || mmi_hooks_register_all(runner) < 0)
         goto fail;
     char *info = mm_runner_hooks_info(runner);
