@@ -1,6 +1,6 @@
 /* BenchHook: writes what a benchmark reads to <work_dir>/bench.json: when the first
- * iteration began (seconds since 1970) and how long each epoch took. bench_hook.py is its
- * twin for Python's MMEngine. */
+ * iteration began (seconds since 1970) and how long each epoch took. bench_hook.py is
+ * its twin for Python's MMEngine. */
 #include <stdio.h>
 #include <time.h>
 

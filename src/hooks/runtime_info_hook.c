@@ -7,7 +7,8 @@
 
 #include "hooks/hooks.h"
 #include "mmengine/memory.h"
-#include "mmengine/mmengine.h"
+#include "mmengine/ops.h"
+#include "mmengine/plugin.h"
 
 enum { MAX_LOSSES = 32 };
 
@@ -39,7 +40,7 @@ static mm_status before_run(void *self, mm_runner *runner)
     (void)self;
 
     mm_hub_update_info_str(hub, "experiment_name", mm_runner_experiment_name(runner));
-    mm_hub_update_info_str(hub, "mmengine_version", mm_version());
+    mm_hub_update_info_str(hub, "mmengine_version", MM_VERSION);
     mm_hub_update_info_i64(hub, "seed", (int64_t)mm_runner_seed(runner));
     char *text = mm_config_pretty_text(mm_runner_config(runner));
     mm_hub_update_info_str(hub, "cfg", text);

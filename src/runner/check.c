@@ -83,7 +83,7 @@ const char *mmi_mode_key(mm_mode mode, const char *suffix)
         if (strcmp(keys[i][0], suffix) == 0)
             return keys[i][1 + mode];
     }
-    MM_ASSERT(!"known suffix");
+    MM_ASSERT(false && "a suffix without a key");
     return suffix;
 }
 

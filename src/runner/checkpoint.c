@@ -12,8 +12,8 @@
 #include "base/checksum.h"
 #include "mmengine/file.h"
 #include "mmengine/fileio.h"
-#include "mmengine/mmengine.h"
 #include "mmengine/ops.h"
+#include "mmengine/plugin.h"
 #include "mmengine/pth.h"
 #include "runner/internal.h"
 
@@ -97,7 +97,7 @@ static mm_value *make_meta(mm_runner *runner, const mm_save_args *args)
     mm_dict_put_i64(meta, "seed", (int64_t)runner->seed);
     mm_dict_put_str(meta, "experiment_name", runner->experiment_name);
     mm_dict_put_str(meta, "time", time);
-    mm_dict_put_str(meta, "mmengine_version", mm_version());
+    mm_dict_put_str(meta, "mmengine_version", MM_VERSION);
     if (loader != NULL)
         mm_dict_put(meta, "dataset_meta",
                     mm_dataset_metainfo(mm_loader_dataset(loader)));

@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 #include "mmengine/file.h"
-#include "mmengine/mmengine.h"
+#include "mmengine/plugin.h"
 #include "runner/internal.h"
 
 static mm_status setup_folders(mm_runner *runner)
@@ -246,7 +246,7 @@ mm_value *mm_collect_env(void)
     mm_dict_put_str(env, "PyTorch", mm_torch_version());
     mm_dict_put_str(env, "PyTorch compiling details", mm_torch_build_flags());
     mm_dict_put_i64(env, "Threads", mm_num_threads());
-    mm_dict_put_str(env, "MMEngine", mm_version());
+    mm_dict_put_str(env, "MMEngine", MM_VERSION);
     return env;
 }
 

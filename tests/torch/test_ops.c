@@ -1,6 +1,6 @@
 /*
- * Every typed operation against PyTorch: values, sizes, dtypes, and gradients with respect
- * to each float input. The cases and inputs are in tools/golden/tensor_ops.py.
+ * Every typed operation against PyTorch: values, sizes, dtypes, and gradients with
+ * respect to each float input. The cases and inputs are in tools/golden/tensor_ops.py.
  */
 #include "check.h"
 
@@ -12,6 +12,8 @@
 #define PATH "golden/tensor/ops.bin"
 
 /* Inputs whose gradients are compared, then the others. */
+/* Lists of X(...): clang-format breaks them anew each time it runs. */
+/* clang-format off */
 #define FLOATS(X)                                                                      \
     X(a) X(b) X(c) X(p) X(u) X(v) X(w) X(r) X(img) X(seq) X(vol) X(k2) X(k2g) X(kt)    \
     X(b8) X(k1) X(k3) X(gamma) X(beta) X(logits) X(probs) X(cw) X(emb) X(q) X(key)     \
@@ -20,6 +22,7 @@
     X(mean) X(var) X(target) X(target_ignore) X(mask) X(mask2) X(amask) X(idx) X(gidx) \
     X(tokens) X(ints) X(ints2) X(counts) X(special)
 
+/* clang-format on */
 #define FIELD(name) mm_tensor *name;
 struct in {
     FLOATS(FIELD)
@@ -168,6 +171,7 @@ static const double up[3] = {1.5, 1.5, 1.5};
 static const double twice[3] = {2, 2, 2};
 static const double half[3] = {0.5, 0.5, 0.5};
 
+/* clang-format off */
 #define CASES(X)                                                                       \
     X(zeros, mm_zeros(MM_DIMS(2, 3), .dtype = MM_DTYPE_I64))                           \
     X(ones, mm_ones(MM_DIMS(2)))                                                       \
@@ -508,6 +512,7 @@ static const double half[3] = {0.5, 0.5, 0.5};
     X(kl_div, mm_kl_div(mm_log_softmax(t->logits, 1), mm_detach(t->probs), false,      \
                         MM_REDUCTION_SUM))
 
+/* clang-format on */
 #define CASE_FUNCTION(name, ...)                                                       \
     static mm_tensor *case_##name(const struct in *t)                                  \
     {                                                                                  \
@@ -521,8 +526,7 @@ static const struct op_case {
     mm_tensor *(*run)(const struct in *t);
 } cases[] = {
 #define CASE_ROW(name, ...) {#name, case_##name},
-    CASES(CASE_ROW)
-};
+    CASES(CASE_ROW)};
 
 static struct golden golden;
 
@@ -681,9 +685,10 @@ static void test_an_error_stops_what_follows(void **state)
     (void)state;
     assert_null(mm_relu(mm_add_(mm_matmul(x, y), x)));
     assert_null(mm_zero_(x));
-    check_error_text(MM_ETORCH,
-                     "matmul([2, 3] float32, [2, 3] float32): mat1 and mat2 shapes cannot "
-                     "be multiplied (2x3 and 2x3)");
+    check_error_text(
+        MM_ETORCH,
+        "matmul([2, 3] float32, [2, 3] float32): mat1 and mat2 shapes cannot "
+        "be multiplied (2x3 and 2x3)");
     assert_true(mm_item(mm_sum(x)) == 6.0);
     mm_scope_close(scope);
 }
