@@ -1,0 +1,351 @@
+/* Data elements: two dicts, data fields and metainfo, under one counted object. A name
+ * lives in one of them at most. The dicts are made when first needed, since a batch has
+ * one element per sample and most have no metainfo. An element is changed by one thread
+ * at a time; the count is atomic because batches cross from loader threads. */
+#include "mmengine/structures.h"
+
+#include <stdatomic.h>
+
+#include "mmengine/memory.h"
+#include "mmengine/ops.h"
+#include "structures/structures.h"
+
+struct mm_data_element {
+    atomic_int refs;
+    const char *type;
+    mm_value *fields;   /* NULL: none yet */
+    mm_value *metainfo; /* NULL: none yet */
+};
+
+static void object_ref(void *object)
+{
+    mm_data_element_ref(object);
+}
+
+static void object_unref(void *object)
+{
+    mm_data_element_unref(object);
+}
+
+static void *object_copy(const void *object)
+{
+    return mm_data_element_copy(object);
+}
+
+static char *object_print(const void *object)
+{
+    return mm_data_element_repr(object);
+}
+
+const mm_object_ops mm_data_element_object = {
+    .name = "BaseDataElement",
+    .ref = object_ref,
+    .unref = object_unref,
+    .copy = object_copy,
+    .print = object_print,
+};
+
+mm_data_element *mm_data_element_new(const char *type_name)
+{
+    if (mm_has_error()) {
+        return NULL;
+    }
+    mm_data_element *element = mm_alloc(sizeof(*element));
+
+    if (element != NULL) {
+        atomic_init(&element->refs, 1);
+        element->type = type_name != NULL ? type_name : mm_data_element_object.name;
+    }
+    return element;
+}
+
+mm_data_element *mm_data_element_ref(mm_data_element *element)
+{
+    if (element != NULL) {
+        atomic_fetch_add_explicit(&element->refs, 1, memory_order_relaxed);
+    }
+    return element;
+}
+
+void mm_data_element_unref(mm_data_element *element)
+{
+    if (element == NULL ||
+        atomic_fetch_sub_explicit(&element->refs, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    mm_value_unref(element->fields);
+    mm_value_unref(element->metainfo);
+    mm_free(element);
+}
+
+const char *mm_data_element_type(const mm_data_element *element)
+{
+    return element->type;
+}
+
+static bool is_given(const void *pointer, const char *what)
+{
+    if (pointer == NULL) {
+        mm_raise(MM_EINVAL, "data element: no %s given", what);
+    }
+    return !mm_has_error();
+}
+
+static mm_value *dict_of(mm_value **dict)
+{
+    if (*dict == NULL && !mm_has_error()) {
+        *dict = mm_value_new_dict();
+    }
+    return *dict;
+}
+
+static bool has(const mm_value *dict, const char *name)
+{
+    return dict != NULL && mm_dict_has(dict, name);
+}
+
+/* True if `value` may go under `name`, which must not stand in the other dict. */
+static bool may_put(const mm_data_element *element, const char *name,
+                    const mm_value *value, bool as_meta)
+{
+    if (!is_given(element, "element") || !is_given(name, "name") ||
+        !is_given(value, "value")) {
+        return false;
+    }
+    if (has(as_meta ? element->fields : element->metainfo, name)) {
+        mm_raise(MM_EKEY, "could not set '%s' of a %s as %s: it is a %s already", name,
+                 element->type, as_meta ? "metainfo" : "data",
+                 as_meta ? "data field" : "metainfo entry");
+    }
+    return !mm_has_error();
+}
+
+void mm_data_element_put(mm_data_element *element, const char *name, mm_value *value)
+{
+    if (may_put(element, name, value, false)) {
+        mm_dict_put(dict_of(&element->fields), name, value);
+    }
+}
+
+void mm_data_element_put_tensor(mm_data_element *element, const char *name,
+                                mm_tensor *tensor)
+{
+    if (!is_given(tensor, "tensor")) {
+        return;
+    }
+    mm_value *value = mm_value_new_tensor(tensor);
+
+    if (may_put(element, name, value, false)) {
+        mm_dict_take(dict_of(&element->fields), name, value);
+    } else {
+        mm_value_unref(value);
+    }
+}
+
+/* Metainfo is copied, so that samples which share an annotation stay independent.
+ * Scalars cannot change and are shared. */
+static mm_value *copy_if_container(mm_value *value)
+{
+    switch (mm_value_kind(value)) {
+    case MM_KIND_LIST:
+    case MM_KIND_TUPLE:
+    case MM_KIND_SET:
+    case MM_KIND_DICT:
+    case MM_KIND_OBJECT:
+        return mm_value_copy(value);
+    default:
+        return mm_value_ref(value);
+    }
+}
+
+void mm_data_element_put_meta(mm_data_element *element, const char *name,
+                              mm_value *value)
+{
+    if (may_put(element, name, value, true)) {
+        mm_dict_take(dict_of(&element->metainfo), name, copy_if_container(value));
+    }
+}
+
+mm_value *mm_data_element_find(const mm_data_element *element, const char *name)
+{
+    if (element == NULL || name == NULL) {
+        return NULL;
+    }
+    mm_value *value =
+        element->fields != NULL ? mm_dict_find(element->fields, name) : NULL;
+
+    if (value == NULL && element->metainfo != NULL) {
+        value = mm_dict_find(element->metainfo, name);
+    }
+    return value;
+}
+
+mm_value *mm_data_element_get(const mm_data_element *element, const char *name)
+{
+    if (!is_given(element, "element") || !is_given(name, "name")) {
+        return NULL;
+    }
+    mm_value *value = mm_data_element_find(element, name);
+
+    if (value == NULL) {
+        char *keys = mmi_data_element_keys(element);
+
+        mm_raise(MM_EKEY, "a %s has no '%s': it holds %s", element->type, name,
+                 keys != NULL ? keys : "?");
+        mm_free(keys);
+    }
+    return value;
+}
+
+mm_tensor *mm_data_element_get_tensor(const mm_data_element *element, const char *name)
+{
+    mm_value *value = mm_data_element_get(element, name);
+
+    if (value == NULL) {
+        return NULL;
+    }
+    mm_tensor *tensor = mm_value_find_tensor(value);
+
+    if (tensor == NULL) {
+        mm_raise(MM_ETYPE, "'%s' of a %s is no tensor but %s", name, element->type,
+                 mm_value_type_name(value));
+    }
+    return tensor;
+}
+
+bool mm_data_element_remove(mm_data_element *element, const char *name)
+{
+    if (element == NULL || name == NULL) {
+        return false;
+    }
+    return (element->fields != NULL && mm_dict_remove(element->fields, name)) ||
+           (element->metainfo != NULL && mm_dict_remove(element->metainfo, name));
+}
+
+/* The dicts come into being at the first look; that changes nothing one can see. */
+mm_value *mm_data_element_fields(const mm_data_element *element)
+{
+    return dict_of(&((mm_data_element *)element)->fields);
+}
+
+mm_value *mm_data_element_metainfo(const mm_data_element *element)
+{
+    return dict_of(&((mm_data_element *)element)->metainfo);
+}
+
+mm_data_element *mm_data_element_copy(const mm_data_element *element)
+{
+    if (!is_given(element, "element")) {
+        return NULL;
+    }
+    mm_data_element *copy = mm_data_element_new(element->type);
+
+    if (copy != NULL) {
+        copy->fields = element->fields != NULL ? mm_value_copy(element->fields) : NULL;
+        copy->metainfo =
+            element->metainfo != NULL ? mm_value_copy(element->metainfo) : NULL;
+    }
+    if (mm_has_error()) {
+        mm_data_element_unref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+/* Data fields that are tensors or elements move; all else is shared. */
+static mm_value *value_to(mm_value *value, const char *device)
+{
+    mm_tensor *tensor = mm_value_find_tensor(value);
+    mm_data_element *inner = mm_value_find_data_element(value);
+
+    if (tensor != NULL) {
+        return mm_value_new_tensor(mm_to(tensor, .device = device));
+    }
+    if (inner != NULL) {
+        mm_data_element *moved = mm_data_element_to(inner, device);
+        mm_value *wrapped = moved != NULL ? mm_value_new_data_element(moved) : NULL;
+
+        mm_data_element_unref(moved);
+        return wrapped;
+    }
+    return mm_value_ref(value);
+}
+
+mm_data_element *mm_data_element_to(const mm_data_element *element, const char *device)
+{
+    if (!is_given(element, "element") || !is_given(device, "device")) {
+        return NULL;
+    }
+    mm_data_element *copy = mm_data_element_new(element->type);
+    mm_scope scope = mm_scope_open();
+    size_t count = element->fields != NULL ? mm_value_len(element->fields) : 0;
+
+    if (copy != NULL && element->metainfo != NULL) {
+        copy->metainfo = mm_value_copy(element->metainfo);
+    }
+    for (size_t i = 0; i < count && !mm_has_error(); i++) {
+        mm_dict_take(dict_of(&copy->fields), mm_dict_name_at(element->fields, i),
+                     value_to(mm_dict_at(element->fields, i), device));
+    }
+    mm_scope_close(scope);
+    if (mm_has_error()) {
+        mm_data_element_unref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+static void put_all(mm_value *out, const mm_value *dict)
+{
+    size_t count = dict != NULL ? mm_value_len(dict) : 0;
+
+    for (size_t i = 0; i < count && !mm_has_error(); i++) {
+        mm_value *value = mm_dict_at(dict, i);
+        mm_data_element *inner = mm_value_find_data_element(value);
+
+        if (inner != NULL) {
+            mm_dict_take(out, mm_dict_name_at(dict, i), mm_data_element_to_dict(inner));
+        } else {
+            mm_dict_put(out, mm_dict_name_at(dict, i), value);
+        }
+    }
+}
+
+mm_value *mm_data_element_to_dict(const mm_data_element *element)
+{
+    if (!is_given(element, "element")) {
+        return NULL;
+    }
+    mm_value *out = mm_value_new_dict();
+
+    put_all(out, element->metainfo);
+    put_all(out, element->fields);
+    if (mm_has_error()) {
+        mm_value_unref(out);
+        return NULL;
+    }
+    return out;
+}
+
+mm_value *mm_value_new_data_element(mm_data_element *element)
+{
+    return is_given(element, "element")
+               ? mm_value_new_object(element, &mm_data_element_object)
+               : NULL;
+}
+
+mm_data_element *mm_value_find_data_element(const mm_value *value)
+{
+    return mm_value_find_object(value, &mm_data_element_object);
+}
+
+mm_data_element *mm_value_data_element(const mm_value *value)
+{
+    mm_data_element *element = mm_value_find_data_element(value);
+
+    if (element == NULL) {
+        mm_raise(MM_ETYPE, "expected a data element, got %s",
+                 mm_value_type_name(value));
+    }
+    return element;
+}
