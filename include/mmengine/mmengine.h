@@ -9,6 +9,7 @@
 
 #include "mmengine/canvas.h"
 #include "mmengine/component.h"
+#include "mmengine/config.h"
 #include "mmengine/dataset.h"
 #include "mmengine/dtype.h"
 #include "mmengine/export.h"
@@ -33,6 +34,7 @@
 #include "mmengine/plot.h"
 #include "mmengine/plugin.h"
 #include "mmengine/pth.h"
+#include "mmengine/runner.h"
 #include "mmengine/scheduler.h"
 #include "mmengine/scope.h"
 #include "mmengine/status.h"

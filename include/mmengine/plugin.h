@@ -34,6 +34,8 @@ MM_BEGIN_DECLS
     X(mm_object_ops)                                                                   \
     X(mm_error)                                                                        \
     X(mm_build_args)                                                                   \
+    X(mm_hook_ops)                                                                     \
+    X(mm_loop_ops)                                                                     \
     X(mm_module_ops)                                                                   \
     X(mm_model_ops)                                                                    \
     X(mm_preprocessor_ops)                                                             \

@@ -131,6 +131,10 @@ MM_API void mm_runner_set_progress(mm_runner *runner,
                                    void *user);
 /** @} */
 
+/** System, processor, libtorch and its build: name -> text or number, MMEngine's
+ * collect_env(). Opens libtorch. Yours. */
+MM_API MM_OWNED mm_value *mm_collect_env(void);
+
 /** @name What hooks and loops read. Borrowed. @{ */
 MM_API mm_config *mm_runner_config(const mm_runner *runner);
 MM_API mm_hub *mm_runner_hub(const mm_runner *runner);

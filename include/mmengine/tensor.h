@@ -40,6 +40,11 @@ typedef struct mm_tensor_info {
  * ("built for 2.13.0, found 1.13.1: run make setup").
  */
 MM_API mm_status mm_torch_open(void);
+/**
+ * Begins to load it on a thread and returns at once; whoever needs it waits. For the
+ * start of a program, before it has threads of its own.
+ */
+MM_API mm_status mm_torch_open_ahead(void);
 /** True once it is loaded. */
 MM_API bool mm_torch_is_open(void);
 /** "2.13.0+cpu"; opens libtorch. NULL on error. Static storage. */

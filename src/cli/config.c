@@ -1,0 +1,52 @@
+/* `config show` and `config dump`. Neither builds anything or loads a plugin. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/setup.h"
+#include "cli/verbs.h"
+#include "mmengine/mmengine.h"
+
+int cli_config_show(const struct cli_args *args)
+{
+    int code = cli_register(); /* overrides ask components for their options */
+
+    if (code != CLI_DONE) {
+        return code;
+    }
+    mm_config *config = cli_load_config(args);
+    char *text = config != NULL ? mm_config_pretty_text(config) : NULL;
+
+    if (text != NULL) {
+        (void)fputs(text, stdout);
+        if (text[0] != '\0' && text[strlen(text) - 1] != '\n') {
+            (void)fputc('\n', stdout);
+        }
+    }
+    mm_free(text);
+    mm_config_unref(config);
+    return cli_report();
+}
+
+int cli_config_dump(const struct cli_args *args)
+{
+    const char *path = cli_text(args, "FILE");
+    int code = cli_register();
+
+    if (code != CLI_DONE) {
+        return code;
+    }
+    mm_config *config = cli_load_config(args);
+
+    if (config != NULL && strcmp(mm_path_extension(path), ".py") == 0) {
+        char *text = mm_config_pretty_text(config);
+        mm_status status =
+            text != NULL ? mm_file_write(path, text, strlen(text)) : mm_pending();
+
+        (void)status; /* reported below */
+        mm_free(text);
+    } else if (config != NULL) {
+        (void)mm_fileio_dump(mm_config_root(config), path, NULL);
+    }
+    mm_config_unref(config);
+    return cli_report();
+}

@@ -1,0 +1,340 @@
+/* From CONFIG and the options to a config that is ready to run: overrides, options as
+ * MMEngine's tools/train.py applies them, plugins. Everything an option does is done to
+ * the config, so the dumped config of a run says it all. */
+#include "cli/setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/os_terminal.h"
+#include "mmengine/mmengine.h"
+
+/* --- which keys may be overridden --- */
+
+static bool table_has(const mm_option *table, const char *name)
+{
+    for (; table != NULL && table->name != NULL; table++) {
+        if (table->kind == MM_OPTION_REST ||
+            (table->kind == MM_OPTION_INHERIT ? table_has(table->u.inherited, name)
+                                              : strcmp(table->name, name) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Components of a type, in any registry: which one a key belongs to is not known. */
+struct search {
+    const char *type;
+    const char *option;
+    bool has_type;
+    bool has_option;
+};
+
+static void look(void *user, const mm_component *component)
+{
+    struct search *search = user;
+
+    if (strcmp(component->name, search->type) == 0) {
+        search->has_type = true;
+        search->has_option =
+            search->has_option || table_has(component->options, search->option);
+    }
+}
+
+static bool is_builder_key(const char *name)
+{
+    return strcmp(name, "type") == 0 || strcmp(name, "_scope_") == 0 ||
+           strcmp(name, "priority") == 0 || strcmp(name, "init_cfg") == 0 ||
+           strcmp(name, "_delete_") == 0;
+}
+
+/* A key that the config lacks is fine if the runner reads it, or if the component whose
+ * dict it goes to has such an option. Where no type says what a dict is, any key is. */
+static bool is_known_key(void *user, const mm_config *config, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    char parent[256];
+
+    (void)user;
+    if (dot == NULL) {
+        return mm_runner_knows_key(path);
+    }
+    (void)snprintf(parent, sizeof(parent), "%.*s", (int)(dot - path), path);
+    const mm_value *dict = mm_config_find(config, parent);
+
+    if (dict == NULL) {
+        return is_known_key(user, config, parent);
+    }
+    const mm_value *type =
+        mm_value_kind(dict) == MM_KIND_DICT ? mm_dict_find(dict, "type") : NULL;
+
+    if (mm_value_kind(type) != MM_KIND_STR || is_builder_key(dot + 1)) {
+        return true;
+    }
+    const char *last = strrchr(mm_value_str(type), '.');
+    struct search search = {.type = last != NULL ? last + 1 : mm_value_str(type),
+                            .option = dot + 1};
+
+    mm_component_each(NULL, look, &search);
+    return !search.has_type || search.has_option;
+}
+
+/* --- loading --- */
+
+static mm_status apply_overrides(mm_config *config, const struct cli_args *args)
+{
+    const struct cli_given *given = cli_get(args, "cfg-options");
+
+    for (size_t i = 0; i < given->count; i++) {
+        if (mm_config_override(config, given->words[i], is_known_key, NULL) != MM_OK) {
+            return mm_error_frame("while applying the override '%s'", given->words[i]);
+        }
+    }
+    return mm_pending();
+}
+
+mm_config *cli_load_config(const struct cli_args *args)
+{
+    const char *path = cli_text(args, "CONFIG");
+
+    if (!mm_file_exists(path)) {
+        mm_raise(MM_ECONFIG, "could not open config '%s': no such file", path);
+        return NULL;
+    }
+    mm_config *config = mm_config_from_file(path, NULL);
+
+    if (config != NULL && apply_overrides(config, args) != MM_OK) {
+        mm_config_unref(config);
+        return NULL;
+    }
+    return config;
+}
+
+/* --- options of train and test --- */
+
+static mm_status put_str(mm_config *config, const char *path, const char *text)
+{
+    mm_value *value = mm_value_new_str(text);
+    mm_status status = mm_config_put(config, path, value);
+
+    mm_value_unref(value);
+    return status;
+}
+
+static mm_status put_bool(mm_config *config, const char *path, bool flag)
+{
+    mm_value *value = mm_value_new_bool(flag);
+    mm_status status = mm_config_put(config, path, value);
+
+    mm_value_unref(value);
+    return status;
+}
+
+static mm_status put_i64(mm_config *config, const char *path, int64_t number)
+{
+    mm_value *value = mm_value_new_i64(number);
+    mm_status status = mm_config_put(config, path, value);
+
+    mm_value_unref(value);
+    return status;
+}
+
+static mm_status put_none(mm_config *config, const char *path)
+{
+    mm_value *value = mm_value_new_none();
+    mm_status status = mm_config_put(config, path, value);
+
+    mm_value_unref(value);
+    return status;
+}
+
+/* A whole number of an option or variable; MM_ECONFIG if it is none. */
+static mm_status parse_number(const char *name, const char *text, int64_t *out)
+{
+    if (mm_i64_parse(text, out) != MM_OK) {
+        (void)mm_error_take(NULL);
+        return mm_raise(MM_ECONFIG, "%s takes a whole number, got '%s'", name, text);
+    }
+    return MM_OK;
+}
+
+/* The option, else the config's, else <work_dirs>/<name of the config>. */
+static mm_status apply_work_dir(mm_config *config, const struct cli_args *args)
+{
+    const char *given = cli_text(args, "work-dir");
+    const char *root = getenv("MMENGINE_WORK_DIR");
+    const char *name = mm_path_basename(cli_text(args, "CONFIG"));
+    char path[1024];
+
+    if (given != NULL) {
+        return put_str(config, "work_dir", given);
+    }
+    if (!mm_value_is_none(mm_config_find(config, "work_dir"))) {
+        return mm_pending();
+    }
+    (void)snprintf(path, sizeof(path), "%s/%.*s",
+                   root != NULL && root[0] != '\0' ? root : "./work_dirs",
+                   (int)(strlen(name) - strlen(mm_path_extension(name))), name);
+    return put_str(config, "work_dir", path);
+}
+
+static mm_status apply_launcher(mm_config *config, const struct cli_args *args)
+{
+    const char *launcher = cli_text(args, "launcher");
+    const char *rank = cli_text(args, "local-rank");
+    int64_t number = 0;
+
+    if (launcher != NULL && strcmp(launcher, "none") != 0) {
+        return mm_raise(MM_EUNSUPPORTED,
+                        "could not start with launcher '%s': this version trains in "
+                        "one process",
+                        launcher);
+    }
+    if (launcher != NULL && put_str(config, "launcher", launcher) != MM_OK) {
+        return mm_pending();
+    }
+    if (rank != NULL && parse_number("--local-rank", rank, &number) == MM_OK &&
+        getenv("LOCAL_RANK") == NULL) {
+        cli_set_env("LOCAL_RANK", rank);
+    }
+    return mm_pending();
+}
+
+/* What train and test have in common. */
+static mm_status apply_common(mm_config *config, const struct cli_args *args)
+{
+    const char *level = getenv("MMENGINE_LOG_LEVEL");
+    const char *threads = getenv("MMENGINE_NUM_THREADS");
+    int64_t number = 0;
+
+    (void)apply_work_dir(config, args);
+    (void)apply_launcher(config, args);
+    if (level != NULL && level[0] != '\0') {
+        (void)put_str(config, "log_level", level);
+    }
+    if (threads != NULL && threads[0] != '\0' &&
+        parse_number("MMENGINE_NUM_THREADS", threads, &number) == MM_OK) {
+        (void)mm_set_num_threads((int)number);
+    }
+    return mm_plugin_import(
+        &(mm_import_args){.imports = mm_config_find(config, "custom_imports"),
+                          .config_file = mm_config_filename(config)});
+}
+
+static mm_status apply_resume(mm_config *config, const struct cli_args *args)
+{
+    const char *path = cli_text(args, "resume");
+
+    if (!cli_is_given(args, "resume")) {
+        return mm_pending();
+    }
+    (void)put_bool(config, "resume", true);
+    return path != NULL ? put_str(config, "load_from", path)
+                        : put_none(config, "load_from");
+}
+
+static mm_status apply_amp(mm_config *config)
+{
+    const mm_value *type = mm_config_find(config, "optim_wrapper.type");
+    const char *name =
+        mm_value_kind(type) == MM_KIND_STR ? mm_value_str(type) : "OptimWrapper";
+
+    if (strcmp(name, "OptimWrapper") != 0 && strcmp(name, "AmpOptimWrapper") != 0) {
+        mm_raise(MM_ECONFIG,
+                 "could not switch on --amp: optim_wrapper is a '%s', which is no "
+                 "OptimWrapper",
+                 name);
+        return mm_error_locate(
+            mm_dict_source(mm_config_find(config, "optim_wrapper"), "type"));
+    }
+    (void)put_str(config, "optim_wrapper.type", "AmpOptimWrapper");
+    if (!mm_has_error() && mm_config_find(config, "optim_wrapper.loss_scale") == NULL) {
+        (void)put_str(config, "optim_wrapper.loss_scale", "dynamic");
+    }
+    return mm_pending();
+}
+
+static mm_status apply_auto_scale_lr(mm_config *config)
+{
+    if (mm_value_is_none(mm_config_find(config, "auto_scale_lr.base_batch_size"))) {
+        return mm_raise(MM_ECONFIG,
+                        "could not switch on --auto-scale-lr: the config has no "
+                        "auto_scale_lr.base_batch_size");
+    }
+    return put_bool(config, "auto_scale_lr.enable", true);
+}
+
+static mm_status apply_no_validate(mm_config *config)
+{
+    static const char *const keys[] = {"val_cfg", "val_dataloader", "val_evaluator"};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        (void)put_none(config, keys[i]);
+    }
+    return mm_pending();
+}
+
+mm_status cli_apply_train(mm_config *config, const struct cli_args *args)
+{
+    const char *seed = cli_text(args, "seed");
+    int64_t number = 0;
+
+    (void)apply_common(config, args);
+    (void)apply_resume(config, args);
+    if (!mm_has_error() && cli_is_given(args, "amp")) {
+        (void)apply_amp(config);
+    }
+    if (!mm_has_error() && cli_is_given(args, "auto-scale-lr")) {
+        (void)apply_auto_scale_lr(config);
+    }
+    if (!mm_has_error() && cli_is_given(args, "no-validate")) {
+        (void)apply_no_validate(config);
+    }
+    if (!mm_has_error() && seed != NULL &&
+        parse_number("--seed", seed, &number) == MM_OK) {
+        (void)put_i64(config, "randomness.seed", number);
+    }
+    return mm_pending();
+}
+
+/* Pictures go through the VisualizationHook, as in tools/test.py. */
+static mm_status apply_show_dir(mm_config *config, const struct cli_args *args)
+{
+    static const char hook[] = "default_hooks.visualization";
+    const char *interval = cli_text(args, "interval");
+    int64_t number = 1;
+
+    if (interval != NULL && parse_number("--interval", interval, &number) != MM_OK) {
+        return mm_pending();
+    }
+    if (mm_value_is_none(mm_config_find(config, hook))) {
+        mm_value *dict = mm_value_new_dict();
+
+        mm_dict_put_str(dict, "type", "VisualizationHook");
+        (void)mm_config_put(config, hook, dict);
+        mm_value_unref(dict);
+    }
+    (void)put_bool(config, "default_hooks.visualization.enable", true);
+    (void)put_i64(config, "default_hooks.visualization.interval", number);
+    return put_str(config, "default_hooks.visualization.out_dir",
+                   cli_text(args, "show-dir"));
+}
+
+mm_status cli_apply_test(mm_config *config, const struct cli_args *args)
+{
+    const char *checkpoint = cli_text(args, "CHECKPOINT");
+
+    if (strstr(checkpoint, "://") == NULL && !mm_file_exists(checkpoint)) {
+        return mm_raise(MM_ENOENT, "could not open checkpoint '%s': no such file",
+                        checkpoint);
+    }
+    (void)apply_common(config, args);
+    (void)put_str(config, "load_from", checkpoint);
+    (void)put_bool(config, "resume", false);
+    if (!mm_has_error() && cli_is_given(args, "show-dir")) {
+        (void)apply_show_dir(config, args);
+    }
+    return mm_pending();
+}

@@ -1,0 +1,257 @@
+/* What the program can do: its verbs and their options. Parsing, help, man page,
+ * completion and docs all read these tables. */
+#include "cli/verbs.h"
+
+/* Rows by kind: a flag, an option with a value, with one of some words, an argument. */
+#define FLAG(name_, help_)                                                             \
+    {                                                                                  \
+        .name = (name_), .help = (help_)                                               \
+    }
+#define VALUE(name_, word_, value_, help_)                                             \
+    {                                                                                  \
+        .name = (name_), .kind = CLI_VALUE, .word = (word_), .value = (value_),        \
+        .help = (help_)                                                                \
+    }
+#define CHOICE(name_, value_, choices_, help_)                                         \
+    {                                                                                  \
+        .name = (name_), .kind = CLI_VALUE, .word = CLI_CHOICE, .value = (value_),     \
+        .choices = (choices_), .help = (help_)                                         \
+    }
+#define ARGUMENT(name_, word_, help_)                                                  \
+    {                                                                                  \
+        .name = (name_), .kind = CLI_VALUE, .word = (word_), .help = (help_),          \
+        .is_required = true                                                            \
+    }
+#define CHOSEN(name_, choices_, help_)                                                 \
+    {                                                                                  \
+        .name = (name_), .kind = CLI_VALUE, .word = CLI_CHOICE, .choices = (choices_), \
+        .help = (help_), .is_required = true                                           \
+    }
+
+/* Rows that several verbs have. */
+#define CFG_OPTIONS                                                                    \
+    {                                                                                  \
+        .name = "cfg-options", .kind = CLI_OVERRIDES, .value = "KEY=VALUE ...",        \
+        .help = "changes the config: dotted keys, values as in the config "            \
+                "(optim_wrapper.optimizer.lr=0.1); the option's name may be left out"  \
+    }
+#define WORK_DIR                                                                       \
+    VALUE("work-dir", CLI_FOLDER, "DIR",                                               \
+          "folder for logs and checkpoints; default: the config's work_dir, else "     \
+          "work_dirs/<name of the config>")
+#define LAUNCHER                                                                       \
+    CHOICE("launcher", "NAME", "none|pytorch|slurm|mpi", "how this process was started")
+#define LOCAL_RANK                                                                     \
+    VALUE("local-rank", CLI_ANY, "N",                                                  \
+          "number of this process on its machine; sets LOCAL_RANK if unset")
+#define CONFIG ARGUMENT("CONFIG", CLI_FILE, "config file (.py, .yaml, .json)")
+#define OUT(help_)                                                                     \
+    {                                                                                  \
+        .name = "out", .letter = 'o', .kind = CLI_VALUE, .word = CLI_FILE,             \
+        .value = "FILE", .help = (help_)                                               \
+    }
+
+const struct cli_option cli_global_options[] = {
+    {.name = "help", .letter = 'h', .help = "short help; --help: all of it"},
+    CHOICE("color", "WHEN", "auto|always|never",
+           "colours on the terminal; default: as NO_COLOR and FORCE_COLOR say, else "
+           "auto"),
+    {0},
+};
+
+static const struct cli_option config_argument[] = {CONFIG, {0}};
+
+static const struct cli_option train_options[] = {
+    WORK_DIR,
+    {.name = "resume",
+     .kind = CLI_MAYBE,
+     .word = CLI_FILE,
+     .value = "PATH",
+     .help = "goes on from a checkpoint; without PATH from the newest in the work "
+             "folder"},
+    FLAG("amp", "mixed precision: OptimWrapper becomes AmpOptimWrapper with dynamic "
+                "loss scale"),
+    FLAG("auto-scale-lr",
+         "scales the learning rate from the config's base batch size to the real one"),
+    CFG_OPTIONS,
+    FLAG("no-validate", "trains without validation"),
+    VALUE("seed", CLI_ANY, "N", "seed of all random numbers"),
+    FLAG("dry", "builds everything, runs one batch, shows shapes, memory and time"),
+    FLAG("force", "trains although another run holds the work folder"),
+    LAUNCHER,
+    LOCAL_RANK,
+    {0},
+};
+
+static const struct cli_option test_arguments[] = {
+    CONFIG,
+    ARGUMENT("CHECKPOINT", CLI_FILE, "weights (.pth)"),
+    {0},
+};
+
+static const struct cli_option test_options[] = {
+    WORK_DIR,
+    {.name = "out",
+     .kind = CLI_VALUE,
+     .word = CLI_FILE,
+     .value = "FILE",
+     .help = "writes all predictions to a file (.pkl)",
+     .missing = "predictions cannot be dumped to a file"},
+    {.name = "show",
+     .help = "shows predictions in a window",
+     .missing = "the program opens no windows; --show-dir writes pictures"},
+    VALUE("show-dir", CLI_FOLDER, "DIR",
+          "writes pictures with predictions to a folder"),
+    VALUE("interval", CLI_ANY, "N", "every N-th picture; default 1"),
+    {.name = "tta",
+     .help = "test-time augmentation",
+     .missing = "models are not wrapped for test-time augmentation"},
+    CFG_OPTIONS,
+    LAUNCHER,
+    LOCAL_RANK,
+    {0},
+};
+
+static const struct cli_option list_arguments[] = {
+    {.name = "REGISTRY",
+     .kind = CLI_VALUE,
+     .word = CLI_REGISTRY,
+     .help = "registry to list; default: all, with counts"},
+    {0},
+};
+static const struct cli_option list_options[] = {
+    VALUE("scope", CLI_ANY, "NAME", "only components of a scope"),
+    FLAG("names", "names only, one per line, for scripts"),
+    {0},
+};
+
+static const struct cli_option help_arguments[] = {
+    {.name = "NAME",
+     .kind = CLI_VALUE,
+     .word = CLI_COMPONENT,
+     .help = "a verb, a component (SGD, mmpretrain.ResNet) or a registry"},
+    {0},
+};
+
+static const struct cli_option plot_arguments[] = {
+    {.name = "WORK_DIR",
+     .kind = CLI_PATHS,
+     .word = CLI_FOLDER,
+     .help = "work folders, run folders or scalars files",
+     .is_required = true},
+    {0},
+};
+static const struct cli_option plot_options[] = {
+    {.name = "keys",
+     .letter = 'k',
+     .kind = CLI_VALUE,
+     .value = "NAMES",
+     .help = "scalars to draw, separated by commas; default: all but times and memory"},
+    OUT("picture to write, .svg or .png; default: both, in the first work folder"),
+    {0},
+};
+
+static const struct cli_option env_options[] = {
+    FLAG("no-torch", "does not load libtorch to ask for its version"),
+    {0},
+};
+
+static const struct cli_option plugin_new_arguments[] = {
+    CHOSEN("KIND", CLI_PLUGIN_KINDS, "what it is"),
+    ARGUMENT("NAME", CLI_ANY, "the component's name: MyNet"),
+    {0},
+};
+static const struct cli_option plugin_new_options[] = {
+    OUT("file to write; default: the name in small letters with .c"),
+    {0},
+};
+static const struct cli_option plugin_build_arguments[] = {
+    ARGUMENT("FILE", CLI_FILE, "C file of the plugin"),
+    {0},
+};
+static const struct cli_option plugin_build_options[] = {
+    OUT("library to write; default: the file's name with .so"),
+    {0},
+};
+
+static const struct cli_verb plugin_verbs[] = {
+    {"new", "writes a skeleton that compiles", NULL, plugin_new_arguments,
+     plugin_new_options, NULL, cli_plugin_new, false},
+    {"build", "compiles a plugin for machines without a compiler", NULL,
+     plugin_build_arguments, plugin_build_options, NULL, cli_plugin_build, false},
+    {0},
+};
+
+static const struct cli_option config_show_options[] = {CFG_OPTIONS, {0}};
+static const struct cli_option config_dump_arguments[] = {
+    CONFIG,
+    ARGUMENT("FILE", CLI_FILE, "file to write; its ending says the form"),
+    {0},
+};
+
+static const struct cli_verb config_verbs[] = {
+    {"show", "prints a config as it is after bases and overrides", NULL,
+     config_argument, config_show_options, NULL, cli_config_show, false},
+    {"dump", "writes it to a file", NULL, config_dump_arguments, config_show_options,
+     NULL, cli_config_dump, false},
+    {0},
+};
+
+static const struct cli_option completion_arguments[] = {
+    CHOSEN("SHELL", "bash|zsh|fish", "the shell"),
+    {0},
+};
+static const struct cli_option gen_arguments[] = {
+    CHOSEN("WHAT", "man|registries|components|markdown", "what to print"),
+    {0},
+};
+
+const struct cli_verb cli_verbs[] = {
+    {"train", "trains the model that a config describes",
+     "Checks the whole config first, then builds and trains. On a terminal a line "
+     "shows the progress. The first interrupt (Ctrl-C, SIGTERM) finishes the "
+     "iteration, saves a checkpoint and leaves; the second leaves at once.",
+     config_argument, train_options, NULL, cli_train, false},
+    {"test", "tests a checkpoint with the config's test loader and evaluator", NULL,
+     test_arguments, test_options, NULL, cli_test, false},
+    {"list", "lists registries, or the components of one", NULL, list_arguments,
+     list_options, NULL, cli_list, false},
+    {"help", "explains a verb, a component or a registry", NULL, help_arguments, NULL,
+     NULL, cli_help, false},
+    {"plot", "draws curves of one or several runs as SVG and PNG", NULL, plot_arguments,
+     plot_options, NULL, cli_plot, false},
+    {"config", "shows or writes a config as it is after bases and overrides", NULL,
+     NULL, NULL, config_verbs, NULL, false},
+    {"plugin", "begins or compiles a component of your own", NULL, NULL, NULL,
+     plugin_verbs, NULL, false},
+    {"env", "shows versions, libraries and devices", NULL, NULL, env_options, NULL,
+     cli_env, false},
+    {"completion", "prints the completion script of a shell",
+     "For bash: eval \"$(mmengine completion bash)\"", completion_arguments, NULL, NULL,
+     cli_completion, false},
+    {"__gen", "prints what is made from the tables", NULL, gen_arguments, NULL, NULL,
+     cli_gen, true},
+    {0},
+};
+
+const struct cli_note cli_exit_codes[] = {
+    {"0", "done"},
+    {"1", "the run failed"},
+    {"2", "bad usage or bad config"},
+    {"3", "a data file or checkpoint is missing or damaged"},
+    {"4", "a plugin does not compile, load or fit"},
+    {"128+n", "ended by signal n (130: Ctrl-C, 143: SIGTERM)"},
+    {0},
+};
+
+const struct cli_note cli_environment[] = {
+    {"MMENGINE_PLUGIN_PATH", "folders with plugins, separated by colons"},
+    {"MMENGINE_CC", "compiler for plugins; default: CC, then cc"},
+    {"MMENGINE_CFLAGS", "further flags for that compiler"},
+    {"MMENGINE_LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR"},
+    {"MMENGINE_WORK_DIR", "folder for work folders; default: work_dirs"},
+    {"MMENGINE_NUM_THREADS", "threads that compute; default: all physical cores"},
+    {"XDG_CACHE_HOME", "compiled plugins are kept below mmengine/plugins here"},
+    {"NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE", "colours off or on"},
+    {0},
+};

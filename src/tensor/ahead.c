@@ -1,0 +1,36 @@
+/* Loading libtorch while the host does something else. It takes 0.3 s; a program that
+ * will need it begins at its start and reads its config meanwhile. */
+#include <stdatomic.h>
+
+#include "base/os.h"
+#include "base/thread.h"
+#include "tensor/bridge.h"
+
+static atomic_bool has_begun;
+
+/* An error is dropped: the first call that needs libtorch tries again and reports it.
+ */
+static void load(void *user)
+{
+    (void)user;
+    (void)mmi_torch_open_slowly();
+    (void)mm_error_take(NULL);
+}
+
+mm_status mm_torch_open_ahead(void)
+{
+    static mmi_thread
+        thread; /* not joined: whoever needs libtorch waits for its lock */
+
+    if (mm_has_error()) {
+        return mm_pending();
+    }
+    if (mm_torch_is_open() || atomic_exchange(&has_begun, true)) {
+        return MM_OK;
+    }
+    /* Here and not on the thread: the environment must not change under readers. */
+    if (mmi_os_set_env("OPENBLAS_NUM_THREADS", "1") != MM_OK) {
+        return mm_pending();
+    }
+    return mmi_thread_start(&thread, "mm-torch", load, NULL);
+}
