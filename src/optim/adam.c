@@ -355,8 +355,9 @@ static mm_status adam_step_param(void *self, mm_optimizer *optimizer, size_t ind
     double step = mm_item(count);
     double bias1 = 1.0 - pow(setting.beta1, step);
     double bias2 = 1.0 - pow(setting.beta2, step);
-    mm_tensor *denominator = mm_div_scalar(mm_sqrt(squares), pow(bias2, 0.5));
+    mm_tensor *denominator = mm_sqrt(squares);
 
+    mm_div_scalar_(denominator, pow(bias2, 0.5));
     mm_add_scalar_(denominator, setting.eps);
     mm_addcdiv_(param, avg, denominator, -(setting.lr / bias1));
     return mm_pending();
