@@ -1,15 +1,8 @@
-/* A metric: share of wrong predictions, in percent, from the samples' "wrong" entry. */
+/* A metric: share of wrong predictions, in percent. It has no options but those that
+ * all metrics share, so their struct is its own. */
 #include <mmengine/mmengine.h>
-struct error_rate {
-    mm_base_metric base; /* options and results of all metrics */
-};
 
-#define MM_OPT_STRUCT struct error_rate
-static const mm_option options[] = {
-    {"", NULL, MM_OPT_INHERIT(base, mm_base_metric_options)},
-    {0},
-};
-
+/* One result per sample: whether it is wrong. */
 static mm_status process(void *data, mm_value *batch, mm_value *samples)
 {
     (void)batch;
@@ -28,13 +21,18 @@ static mm_status compute(void *data, mm_value *results, mm_value *out)
     for (size_t i = 0; i < count; i++) {
         wrong += mm_value_bool(mm_list_get(results, i)) ? 1 : 0;
     }
-    mm_dict_put_f64(out, "error", count > 0 ? 100. * (double)wrong / (double)count : 0.);
+    mm_dict_put_f64(out, "error", 100.0 * (double)wrong / (double)count);
     return mm_pending();
 }
 
 static const mm_metric_ops ops = {.process = process, .compute = compute};
+
 static const mm_component error_rate = {
-    .registry = "metrics", .name = "ErrorRate", .help = "share of wrong predictions",
-    .size = sizeof(struct error_rate), .options = options, MM_METRIC(&ops)};
-static const mm_component *const components[] = {&error_rate, NULL};
-MM_PLUGIN(components)
+    .registry = "metrics",
+    .name = "ErrorRate",
+    .help = "share of wrong predictions, in percent",
+    .size = sizeof(mm_base_metric),
+    .options = mm_base_metric_options,
+    MM_METRIC(&ops),
+};
+MM_PLUGIN_OF(&error_rate)

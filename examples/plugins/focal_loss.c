@@ -7,7 +7,8 @@ struct focal_loss {
 
 #define MM_OPT_STRUCT struct focal_loss
 static const mm_option options[] = {
-    {"gamma", "weight of hard samples; 0: cross entropy", MM_OPT_F64(gamma, 2., 0., 9.)},
+    {"gamma", "weight of hard samples; 0: cross entropy",
+     MM_OPT_F64(gamma, 2., 0., 9.)},
     {0},
 };
 
@@ -34,6 +35,4 @@ static const mm_component focal_loss = {
     .options = options,
     MM_MODULE(&ops),
 };
-
-static const mm_component *const components[] = {&focal_loss, NULL};
-MM_PLUGIN(components)
+MM_PLUGIN_OF(&focal_loss)

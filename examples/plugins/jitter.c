@@ -32,6 +32,4 @@ static const mm_component jitter = {
     .options = options,
     MM_TRANSFORM(&ops),
 };
-
-static const mm_component *const components[] = {&jitter, NULL};
-MM_PLUGIN(components)
+MM_PLUGIN_OF(&jitter)

@@ -30,8 +30,10 @@ static mm_status after_train_epoch(void *data, mm_runner *runner)
 
 static const mm_hook_ops ops = {.priority = MM_PRIORITY_LOW,
                                 .after_train_epoch = after_train_epoch};
-static const mm_component plateau_notice = {
-    .registry = "hooks", .name = "PlateauNotice", .help = "warns when the loss stalls",
-    .size = sizeof(struct plateau_notice), .options = options, MM_HOOK(&ops)};
-static const mm_component *const components[] = {&plateau_notice, NULL};
-MM_PLUGIN(components)
+static const mm_component plateau_notice = {.registry = "hooks",
+                                            .name = "PlateauNotice",
+                                            .help = "warns when the loss stalls",
+                                            .size = sizeof(struct plateau_notice),
+                                            .options = options,
+                                            MM_HOOK(&ops)};
+MM_PLUGIN_OF(&plateau_notice)

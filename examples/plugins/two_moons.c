@@ -5,7 +5,6 @@ struct two_moons {
     mm_base_dataset base; /* pipeline and other options of all datasets */
     int64_t size;         /* option */
 };
-
 #define MM_OPT_STRUCT struct two_moons
 static const mm_option options[] = {
     {"", NULL, MM_OPT_INHERIT(base, mm_base_dataset_options)},
@@ -31,10 +30,11 @@ static mm_status get(void *data, int64_t index, mm_sample *out)
     mm_sample_put(out, "labels", mm_from_i64(&label, 0, NULL));
     return mm_sample_status(out);
 }
-
 static const mm_dataset_ops ops = {.len = len, .get = get};
-static const mm_component two_moons = {
-    .registry = "datasets", .name = "TwoMoons", .help = "points on two half circles",
-    .size = sizeof(struct two_moons), .options = options, MM_DATASET(&ops)};
-static const mm_component *const components[] = {&two_moons, NULL};
-MM_PLUGIN(components)
+static const mm_component two_moons = {.registry = "datasets",
+                                       .name = "TwoMoons",
+                                       .help = "points on two half circles",
+                                       .size = sizeof(struct two_moons),
+                                       .options = options,
+                                       MM_DATASET(&ops)};
+MM_PLUGIN_OF(&two_moons)

@@ -10,8 +10,7 @@
  *
  * The file includes <mmengine/mmengine.h> and ends with
  *
- *     static const mm_component *const components[] = {&lenet, NULL};
- *     MM_PLUGIN(components)
+ *     MM_PLUGIN_OF(&lenet)
  *
  * A plugin made for another layout of the library's structs, or bound to another copy
  * of the library in the same process, is refused by name (MM_EABI).
@@ -84,6 +83,11 @@ MM_API const void *mm_host_token(void);
         plugin.token = mm_host_token();                                                \
         return &plugin;                                                                \
     }
+
+/** The same with the components in place of a table: `MM_PLUGIN_OF(&lenet, &loss)`. */
+#define MM_PLUGIN_OF(...)                                                              \
+    static const mm_component *const mm_plugin_components_[] = {__VA_ARGS__, NULL};    \
+    MM_PLUGIN(mm_plugin_components_)
 
 /** Where imports are looked for and what a failure means. */
 typedef struct mm_import_args {

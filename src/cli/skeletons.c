@@ -12,8 +12,7 @@
     "    .size = sizeof(struct @name@),\n"                                             \
     "    .options = options,\n" interface "};\n"                                       \
     "\n"                                                                               \
-    "static const mm_component *const components[] = {&component, NULL};\n"            \
-    "MM_PLUGIN(components)\n"
+    "MM_PLUGIN_OF(&component)\n"
 
 static const char model[] =
     "/* @Name@: a small classifier. Its batches are dicts with \"inputs\" [N, ...] "
