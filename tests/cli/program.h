@@ -1,0 +1,66 @@
+/* Runs the program and keeps what it said. */
+#ifndef TESTS_CLI_PROGRAM_H
+#define TESTS_CLI_PROGRAM_H
+
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* Exit code, and stdout and stderr as they came. */
+static char program_text[1 << 18];
+
+/* Runs a shell command in which $P is the program and $T the folder of this test. */
+static inline int run(const char *command)
+{
+    FILE *pipe = NULL;
+    char *line = mm_strfmt("exec 2>&1; %s", command);
+    size_t used = 0;
+    size_t got = 0;
+
+    assert_int_equal(setenv("P", MM_PROGRAM, 1), 0);
+    pipe = popen(line, "r");
+    assert_non_null(pipe);
+    while ((got = fread(program_text + used, 1, sizeof(program_text) - 1 - used,
+                        pipe)) > 0) {
+        used += got;
+    }
+    program_text[used] = '\0';
+    mm_free(line);
+    int status = pclose(pipe);
+
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* The command ends with `code` and says `text` somewhere (NULL: anything). */
+#define check_run(command, code, text)                                                 \
+    do {                                                                               \
+        int code_ = run(command);                                                      \
+        if (code_ != (code) || ((text) != NULL && !strstr(program_text, (text)))) {    \
+            fail_msg("%s\nended with %d, expected %d and '%s', said:\n%s", (command),  \
+                     code_, (code), (text) != NULL ? (text) : "", program_text);       \
+        }                                                                              \
+    } while (0)
+
+/* A setup and teardown that make and remove the folder $T. */
+static inline int make_folder(void **state)
+{
+    char path[] = "/tmp/mmengine-test-XXXXXX";
+
+    (void)state;
+    if (mkdtemp(path) == NULL || setenv("T", path, 1) != 0 ||
+        setenv("XDG_CACHE_HOME", path, 1) != 0) {
+        return -1;
+    }
+    return unsetenv("NO_COLOR") == 0 && unsetenv("FORCE_COLOR") == 0 ? 0 : -1;
+}
+
+static inline int remove_folder(void **state)
+{
+    (void)state;
+    return run("rm -r \"$T\"") == 0 ? 0 : -1;
+}
+
+#endif
