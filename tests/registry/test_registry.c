@@ -147,7 +147,7 @@ static void test_missing(void **state)
                   "'mmengine list models' shows what there is; components of your own "
                   "come through custom_imports");
     check_missing("model", NULL, "ResNet", "there is no registry 'model'",
-                  "did you mean 'models' or 'model_wrappers'?");
+                  "did you mean 'models'?");
 }
 
 static void test_get(void **state)
