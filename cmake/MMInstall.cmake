@@ -31,6 +31,13 @@ endif()
 if(TARGET mmengine_cli)
   set_target_properties(mmengine_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${MM_BIN_TO_LIB}")
   install(TARGETS mmengine_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  set(share ${PROJECT_BINARY_DIR}/share)
+  install(FILES ${share}/mmengine.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${share}/mmengine.bash RENAME mmengine
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${share}/_mmengine DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${share}/mmengine.fish
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 
 configure_package_config_file(

@@ -139,6 +139,14 @@ function(mm_program)
   if(TARGET mmengine_torch)
     add_dependencies(mmengine_cli mmengine_torch)
   endif()
+  # Man page and completion come from the program's own tables.
+  set(share ${PROJECT_BINARY_DIR}/share)
+  file(MAKE_DIRECTORY ${share})
+  add_custom_command(TARGET mmengine_cli POST_BUILD VERBATIM
+    COMMAND mmengine_cli __gen man > ${share}/mmengine.1
+    COMMAND mmengine_cli completion bash > ${share}/mmengine.bash
+    COMMAND mmengine_cli completion zsh > ${share}/_mmengine
+    COMMAND mmengine_cli completion fish > ${share}/mmengine.fish)
 endfunction()
 
 # benchmarks/<folder>/bench_*.c: one program each, linked as the tests of that folder are.
