@@ -109,6 +109,7 @@ check_tidy() {
     done >"$work/tidy"
     total=$(awk 'END {print NR}' "$work/tidy")
     mm_say "lint: clang-tidy, $total files to check"
+    [ "$total" -gt 0 ] || return 0
     # The inner shell expands these.
     # shellcheck disable=SC2016
     MM_TIDY=$mm_tool MM_COMMANDS=$commands MM_DEEP=$deep xargs -P "$(mm_cores)" -n 2 sh -c '
