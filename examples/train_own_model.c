@@ -4,8 +4,9 @@
 
 #include <mmengine/mmengine.h>
 
-static const char settings[] = "dataset = dict(type='mmpretrain.MNIST', data_root='data/digits')\n"
-                               "optimizer = dict(type='AdamW', lr=3e-3)\n";
+static const char settings[] =
+    "dataset = dict(type='mmpretrain.MNIST', data_root='data/digits')\n"
+    "optimizer = dict(type='AdamW', lr=3e-3)\n";
 
 /* One pass over the data; returns the share of right predictions. */
 static double run_epoch(mm_module *net, mm_loader *loader, mm_optimizer *optimizer)
@@ -35,12 +36,17 @@ static double run_epoch(mm_module *net, mm_loader *loader, mm_optimizer *optimiz
 
 int main(void)
 {
-    mm_status ready = mm_init() == MM_OK ? mm_register(mm_zoo_components) : MM_EINTERNAL;
+    mm_status ready =
+        mm_init() == MM_OK ? mm_register(mm_zoo_components) : MM_EINTERNAL;
     mm_config *config = ready == MM_OK ? mm_config_from_string(settings, ".py") : NULL;
-    mm_module *net = mm_nn_sequential(mm_nn_linear(64, 64), mm_nn_relu(), mm_nn_linear(64, 10));
-    mm_dataset *digits = mm_dataset_build(mm_config_get(config, "dataset"), NULL, "dataset");
-    mm_loader *loader = mm_loader_new(digits, .batch_size = 32, .shuffle = true, .default_collate = true);
-    mm_optimizer *optimizer = mm_optimizer_build(mm_config_get(config, "optimizer"), net);
+    mm_module *net =
+        mm_nn_sequential(mm_nn_linear(64, 64), mm_nn_relu(), mm_nn_linear(64, 10));
+    mm_dataset *digits =
+        mm_dataset_build(mm_config_get(config, "dataset"), NULL, "dataset");
+    mm_loader *loader = mm_loader_new(digits, .batch_size = 32, .shuffle = true,
+                                      .default_collate = true);
+    mm_optimizer *optimizer =
+        mm_optimizer_build(mm_config_get(config, "optimizer"), net);
 
     for (int epoch = 1; epoch <= 10 && !mm_has_error(); epoch++)
         printf("epoch %2d  accuracy %.4f\n", epoch, run_epoch(net, loader, optimizer));

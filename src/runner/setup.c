@@ -114,8 +114,7 @@ static mm_status setup_device(mm_runner *runner)
     if (device == NULL)
         return mm_pending();
     (void)snprintf(runner->device, sizeof(runner->device), "%s", device);
-    if (!runner->deterministic &&
-        mm_value_is_true(mmi_find_in(env, "cudnn_benchmark")))
+    if (!runner->deterministic && mm_value_is_true(mmi_find_in(env, "cudnn_benchmark")))
         return mm_torch_set_flag("cudnn_benchmark", true);
     return mm_pending();
 }

@@ -113,7 +113,8 @@ static inline void nn_same(const float *got, const float *expected, size_t count
 /* The tensor as contiguous floats; scope-owned. */
 static inline mm_tensor *nn_floats(mm_tensor *tensor)
 {
-    return mm_contiguous(mm_cast(mm_detach(tensor), MM_DTYPE_F32), MM_FORMAT_CONTIGUOUS);
+    return mm_contiguous(mm_cast(mm_detach(tensor), MM_DTYPE_F32),
+                         MM_FORMAT_CONTIGUOUS);
 }
 
 /* Compares a tensor with a golden record. */
@@ -127,7 +128,8 @@ static inline void nn_golden(const struct golden *golden, mm_tensor *tensor,
 
     check_ok();
     if ((size_t)mm_numel(floats) != count) {
-        fail_msg("%s: %" PRId64 " elements, expected %zu", name, mm_numel(floats), count);
+        fail_msg("%s: %" PRId64 " elements, expected %zu", name, mm_numel(floats),
+                 count);
     }
     nn_same(mm_data(floats, MM_DTYPE_F32), expected, count, tolerance, name);
     free(expected);

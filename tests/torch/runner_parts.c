@@ -75,7 +75,7 @@ static mm_value *toy_loss(void *data, mm_value *batch)
     mm_value *losses = mm_scoped(mm_value_new_dict());
     bool poison = parts_record.nan_at >= 0 && parts_record.nan_at-- == 0;
 
-    mm_tensor *loss = mm_mse_loss(predicted, column(batch, "y"));
+    mm_tensor *loss = mm_mse_loss(predicted, column(batch, "y"), MM_REDUCTION_MEAN);
     mm_dict_put_tensor(losses, "loss",
                        poison ? mm_mul_scalar(loss, (double)NAN) : loss);
     return losses;

@@ -1,5 +1,6 @@
-/* Every layer against torch.nn: first weights under a seed, results, gradients, buffers,
- * evaluation mode, and the printed form. Cases are data (tests/cases/nn/layers.json). */
+/* Every layer against torch.nn: first weights under a seed, results, gradients,
+ * buffers, evaluation mode, and the printed form. Cases are data
+ * (tests/cases/nn/layers.json). */
 #include "nn_check.h"
 
 struct layer_case {
@@ -28,7 +29,8 @@ static mm_status check_param(void *user, const char *name, mm_tensor *tensor,
     const struct visit *visit = user;
 
     (void)owner;
-    nn_golden(&visit->test->golden, tensor, 1e-5, name_of(visit->test, visit->part, name));
+    nn_golden(&visit->test->golden, tensor, 1e-5,
+              name_of(visit->test, visit->part, name));
     return MM_OK;
 }
 
@@ -53,8 +55,8 @@ static mm_tensor *input_of(const struct layer_case *test)
     for (size_t i = 0; i < ndim; i++) {
         sizes[i] = mm_value_i64(mm_list_get(shape, i));
     }
-    mm_tensor *x = nn_from_golden(&test->golden, name_of(test, "x", ""),
-                                  MM_DIMS_N(sizes, ndim));
+    mm_tensor *x =
+        nn_from_golden(&test->golden, name_of(test, "x", ""), MM_DIMS_N(sizes, ndim));
 
     return mm_dict_has(test->json, "index") ? mm_cast(x, MM_DTYPE_I64) : x;
 }
@@ -183,8 +185,8 @@ static void check_loss(const struct golden *golden, const mm_value *test)
 
     mm_set_requires_grad(x, true);
     mm_list_push(args, mm_value_new_tensor(x));
-    mm_list_push(args, mm_value_new_tensor(
-                           is_index ? mm_cast(target, MM_DTYPE_I64) : target));
+    mm_list_push(
+        args, mm_value_new_tensor(is_index ? mm_cast(target, MM_DTYPE_I64) : target));
     mm_tensor *y = mm_value_tensor(mm_module_call(module, args));
 
     check_ok();
@@ -255,8 +257,9 @@ static void test_wrong_inputs(void **state)
 
     assert_null(mm_module_forward(norm, mm_zeros(MM_DIMS(2, 3))));
     assert_int_equal(mm_error_take(&error), MM_ESHAPE);
-    assert_string_equal(error.message, "a BatchNorm2d takes an input of 4 dimensions, got "
-                                       "[2, 3] float32 cpu");
+    assert_string_equal(error.message,
+                        "a BatchNorm2d takes an input of 4 dimensions, got "
+                        "[2, 3] float32 cpu");
     assert_null(mm_module_forward(linear, mm_zeros(MM_DIMS(2, 3))));
     assert_int_not_equal(mm_error_take(&error), MM_OK);
     assert_null(mm_module_forward(linear, NULL));
@@ -271,7 +274,7 @@ static void test_wrong_inputs(void **state)
 int test_nn_layers(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_layers), TEST(test_reprs),    TEST(test_losses),
+        TEST(test_layers),   TEST(test_reprs),        TEST(test_losses),
         TEST(test_refusals), TEST(test_wrong_inputs),
     };
 

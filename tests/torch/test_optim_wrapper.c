@@ -112,7 +112,7 @@ static void check_norms(const struct golden *golden, const struct training *trai
                         double tolerance, size_t index)
 {
     char name[64];
-    struct golden_record record;
+    struct golden_record record = {0};
 
     snprintf(name, sizeof name, "wrapper/%zu/norms", index);
     assert_true(golden_find(golden, name, &record));

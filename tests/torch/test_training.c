@@ -235,8 +235,9 @@ static void random_streams(void **state)
     assert_stream(mm_rand(MM_DIMS(5)), "rand");
     assert_stream(mm_randn(MM_DIMS(20)), "randn");
     assert_stream(mm_randperm(10, NULL), "randperm");
-    assert_stream(mm_normal_(mm_zeros(MM_DIMS(20)), 1.0, 2.0), "normal");
-    assert_stream(mm_uniform_(mm_zeros(MM_DIMS(5)), -sqrt(2.0), sqrt(2.0)), "uniform");
+    assert_stream(mm_normal_(mm_zeros(MM_DIMS(20)), 1.0, 2.0, NULL), "normal");
+    assert_stream(mm_uniform_(mm_zeros(MM_DIMS(5)), -sqrt(2.0), sqrt(2.0), NULL),
+                  "uniform");
     assert_true(mm_random_i64(NULL) ==
                 mm_value_i64(mm_dict_get(mm_dict_get(golden, "streams"), "random")));
     assert_stream(mm_dropout(mm_ones(MM_DIMS(20)), 0.3, true), "dropout");

@@ -24,6 +24,6 @@ mm_module *mmz_block_new(const mmz_block_args *args);
 /* True for either. */
 bool mmz_is_block(const mm_module *module);
 /* Zeroes the scale of its last normalisation, so that it begins as the identity. */
-mm_status mmz_block_zero_init(mm_module *block);
+mm_status mmz_block_zero_init(mm_module *module);
 
 #endif
