@@ -27,9 +27,13 @@ static void object_unref(void *object)
     mm_data_element_unref(object);
 }
 
+static mm_data_element *copy_with(const mm_data_element *element,
+                                  mm_value *(*copy_value)(const mm_value *value));
+
+/* As part of a value that is copied deeply: tensors are copied too. */
 static void *object_copy(const void *object)
 {
-    return mm_data_element_copy(object);
+    return copy_with(object, mm_value_copy);
 }
 
 static char *object_print(const void *object)
@@ -233,23 +237,63 @@ mm_value *mm_data_element_metainfo(const mm_data_element *element)
     return dict_of(&((mm_data_element *)element)->metainfo);
 }
 
-mm_data_element *mm_data_element_copy(const mm_data_element *element)
+/* New containers around the same tensors. */
+static mm_value *copy_containers(const mm_value *value)
 {
-    if (!is_given(element, "element")) {
-        return NULL;
+    mm_kind kind = mm_value_kind(value);
+    mm_value *out = NULL;
+
+    if (kind == MM_KIND_DICT) {
+        out = mm_value_new_dict();
+        for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
+            mm_value *item = copy_containers(mm_dict_at(value, i));
+
+            mm_dict_put_key(out, mm_dict_key_at(value, i), item);
+            mm_value_unref(item);
+        }
+        return out;
     }
+    if (kind == MM_KIND_LIST || kind == MM_KIND_TUPLE) {
+        out = kind == MM_KIND_LIST ? mm_value_new_list() : mm_value_new_tuple();
+        for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
+            mm_list_push(out, copy_containers(mm_list_get(value, i)));
+        }
+        return out;
+    }
+    mm_data_element *inner = mm_value_find_data_element(value);
+
+    if (inner != NULL) {
+        mm_data_element *copy = mm_data_element_copy(inner);
+
+        out = copy != NULL ? mm_value_new_data_element(copy) : NULL;
+        mm_data_element_unref(copy);
+        return out;
+    }
+    return kind == MM_KIND_SET ? mm_value_copy(value)
+                               : mm_value_ref((mm_value *)(uintptr_t)value);
+}
+
+static mm_data_element *copy_with(const mm_data_element *element,
+                                  mm_value *(*copy_value)(const mm_value *value))
+{
     mm_data_element *copy = mm_data_element_new(element->type);
 
-    if (copy != NULL) {
-        copy->fields = element->fields != NULL ? mm_value_copy(element->fields) : NULL;
-        copy->metainfo =
-            element->metainfo != NULL ? mm_value_copy(element->metainfo) : NULL;
+    if (copy != NULL && element->fields != NULL) {
+        copy->fields = copy_value(element->fields);
+    }
+    if (copy != NULL && element->metainfo != NULL) {
+        copy->metainfo = mm_value_copy(element->metainfo);
     }
     if (mm_has_error()) {
         mm_data_element_unref(copy);
         return NULL;
     }
     return copy;
+}
+
+mm_data_element *mm_data_element_copy(const mm_data_element *element)
+{
+    return is_given(element, "element") ? copy_with(element, copy_containers) : NULL;
 }
 
 /* Data fields that are tensors or elements move; all else is shared. */
