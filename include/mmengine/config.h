@@ -46,6 +46,10 @@ MM_API const char *mm_config_filename(const mm_config *config);
 /** Text of all files that were read, bases first, as MMEngine's `text`. Borrowed. */
 MM_API const char *mm_config_text(const mm_config *config);
 
+/** The environment variables that templates used, name to value: a dict, borrowed. NULL
+ * for a config made of a dict. */
+MM_API mm_value *mm_config_env_variables(const mm_config *config);
+
 /** A value by dotted path: "model.backbone.depth", "param_scheduler.0.gamma". NULL
  * without an error if it is absent. Borrowed. */
 MM_API mm_value *mm_config_find(const mm_config *config, const char *dotted_path);
@@ -78,6 +82,14 @@ typedef enum mm_config_order {
 MM_API MM_OWNED char *mm_config_pretty_text(const mm_config *config);
 /** The same of any dict in a chosen order; mm_free(). */
 MM_API MM_OWNED char *mm_config_dump(const mm_value *dict, mm_config_order order);
+/**
+ * JSON of a config's value for other programs, keys in the order of the source;
+ * mm_free(). What JSON has not is an object with one marked key: {"__tuple__": [...]},
+ * "__set__", "__bytes__" (hexadecimal), "__range__": [start, stop, step], "__dict__":
+ * [[key, value], ...] for keys that are no text, "__opaque__" for functions and
+ * classes.
+ */
+MM_API MM_OWNED char *mm_config_json(const mm_value *value);
 
 MM_END_DECLS
 

@@ -1,5 +1,6 @@
-/* A bump allocator. Blocks are chained and freed together; a request larger than a block
- * gets a block of its own. mm_alloc() zeroes, so a node starts with all fields zero. */
+/* A bump allocator. Blocks are chained and freed together; a request larger than a
+ * block gets a block of its own. mm_alloc() zeroes, so a node starts with all fields
+ * zero. */
 #include "config/arena.h"
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* Binding: names, attributes, items, slices, unpacking; deleting; augmented assignment. */
+/* Binding: names, attributes, items, slices, unpacking; deleting; augmented assignment.
+ */
 #include "config/eval.h"
 
 /* ---- unpacking ---- */
@@ -56,7 +57,8 @@ static bool assign_items(mmi_eval *ev, const mmi_nodes *targets, mm_value *items
 static bool unpack(mmi_eval *ev, mmi_node *target, mm_value *value)
 {
     mm_kind kind = mm_value_kind(value);
-    mm_value *items = kind == MM_KIND_TUPLE ? mm_value_ref(value) : mmi_to_list(ev, value);
+    mm_value *items =
+        kind == MM_KIND_TUPLE ? mm_value_ref(value) : mmi_to_list(ev, value);
 
     if (items != NULL) {
         ev->at = target;

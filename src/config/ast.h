@@ -1,5 +1,5 @@
-/* The syntax tree of Python 3. Nodes live in the tree's arena; every node knows the line
- * and column where it begins. Constants are values that the tree owns. */
+/* The syntax tree of Python 3. Nodes live in the tree's arena; every node knows the
+ * line and column where it begins. Constants are values that the tree owns. */
 #ifndef MM_CONFIG_AST_H
 #define MM_CONFIG_AST_H
 
@@ -11,8 +11,8 @@ typedef enum mmi_node_kind {
     NODE_NAME,
     NODE_CONSTANT,
     NODE_UNSUPPORTED, /* parsed, an error when evaluated; `name` says what it is */
-    NODE_JOINED,    /* f-string: constants and fields */
-    NODE_FIELD,     /* one {...} of it */
+    NODE_JOINED,      /* f-string: constants and fields */
+    NODE_FIELD,       /* one {...} of it */
     NODE_TUPLE,
     NODE_LIST,
     NODE_SET,
@@ -240,7 +240,7 @@ struct mmi_node {
         } annotated;
         struct {
             mmi_node *what, *cause;
-        } raise; /* also ASSERT: condition, message */
+        } raise;         /* also ASSERT: condition, message */
         mmi_names names; /* GLOBAL, NONLOCAL */
         struct {
             const char *module; /* IMPORT_FROM; NULL: only dots */
@@ -283,12 +283,13 @@ typedef struct mmi_ast {
     mmi_arena arena;
     const char *file; /* interned */
     mmi_nodes body;
-    mm_value *constants; /* a list that owns the constants */
+    mm_value *constants;    /* a list that owns the constants */
     int32_t num_base_names; /* how often the name _base_ stands in the file */
     bool sees_globals;      /* it names locals(), globals() or the like */
 } mmi_ast;
 
-/* Parses a text. The tree does not need the text any more. Errors: MM_ECONFIG with place.
+/* Parses a text. The tree does not need the text any more. Errors: MM_ECONFIG with
+ * place.
  */
 mm_status mmi_parse(const mmi_text *text, mmi_ast *out);
 

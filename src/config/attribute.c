@@ -86,7 +86,7 @@ static mm_value *name_of_object(const mm_value *object)
            : builtin != NULL ? mm_value_new_str(builtin->def->name)
            : module != NULL && module->def != NULL
                ? mm_value_new_str(mmi_std_name(module->def))
-                             : NULL;
+               : NULL;
 }
 
 /* str.upper and the like: the method of a built-in type, not bound to a value. */
@@ -175,12 +175,14 @@ static void suggest_keys(mmi_suggest *suggest, const mm_value *dict)
 /* How messages call a value: "dict", "module 'os'". */
 static void describe(const mmi_eval *ev, const mm_value *object, char *out, size_t size)
 {
-    const mmi_std_object *module = mm_value_kind(object) == MM_KIND_OBJECT
-                                       ? MMI_OBJECT(mmi_std_object, &mmi_std_ops, object)
-                                       : NULL;
-    const mmi_type_object *type = mm_value_kind(object) == MM_KIND_OBJECT
-                                      ? MMI_OBJECT(mmi_type_object, &mmi_type_ops, object)
-                                      : NULL;
+    const mmi_std_object *module =
+        mm_value_kind(object) == MM_KIND_OBJECT
+            ? MMI_OBJECT(mmi_std_object, &mmi_std_ops, object)
+            : NULL;
+    const mmi_type_object *type =
+        mm_value_kind(object) == MM_KIND_OBJECT
+            ? MMI_OBJECT(mmi_type_object, &mmi_type_ops, object)
+            : NULL;
 
     if (module != NULL) {
         (void)snprintf(out, size, "module '%s'",
@@ -254,8 +256,8 @@ bool mmi_set_attribute(mmi_eval *ev, mm_value *object, const char *name,
         return false;
     }
     if (mmi_find_method(ev, object, name) != NULL) {
-        (void)mmi_fail(ev, EXC_ATTRIBUTE, "'%s' is a method of a dict and cannot be set",
-                       name);
+        (void)mmi_fail(ev, EXC_ATTRIBUTE,
+                       "'%s' is a method of a dict and cannot be set", name);
         return false;
     }
     key = mm_value_new_str(name);

@@ -1,5 +1,6 @@
-/* Schoolbook arithmetic on 32-bit limbs. Invariant: `count` has no leading zero limbs and
- * zero is never negative. Everything goes through reserve(), which enforces the limit. */
+/* Schoolbook arithmetic on 32-bit limbs. Invariant: `count` has no leading zero limbs
+ * and zero is never negative. Everything goes through reserve(), which enforces the
+ * limit. */
 #include "config/bigint.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* Ints without a bound, for the results that 64 bits do not hold. Size is limited so that
- * no expression can run away. */
+/* Ints without a bound, for the results that 64 bits do not hold. Size is limited so
+ * that no expression can run away. */
 #ifndef MM_CONFIG_BIGINT_H
 #define MM_CONFIG_BIGINT_H
 
@@ -18,8 +18,8 @@ void mmi_big_deinit(mmi_big *big);
 
 /* From an int or bool value. Errors: MM_ENOMEM. */
 bool mmi_big_load(mmi_big *out, const mm_value *value);
-/* From digits of a base (2 to 36), without sign or underscores. Errors: MM_ECONFIG if too
- * large. */
+/* From digits of a base (2 to 36), without sign or underscores. Errors: MM_ECONFIG if
+ * too large. */
 bool mmi_big_parse(mmi_big *out, const char *digits, size_t size, int base);
 /* From the whole part of a finite double. */
 bool mmi_big_from_f64(mmi_big *out, double value);

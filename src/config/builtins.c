@@ -1,5 +1,5 @@
-/* Python's built-in functions, as far as configs use them. What Python has and we have not
- * is known by name, so that calling it says so. */
+/* Python's built-in functions, as far as configs use them. What Python has and we have
+ * not is known by name, so that calling it says so. */
 #include <math.h>
 #include <string.h>
 
@@ -223,7 +223,8 @@ static mm_value *call_reversed(mmi_eval *ev, const mmi_args *args)
     }
     list = mmi_to_list(ev, mmi_arg(args, 0));
     turned = mm_value_new_list();
-    for (size_t i = list == NULL ? 0 : mm_value_len(list); i-- > 0 && !mm_has_error();) {
+    for (size_t i = list == NULL ? 0 : mm_value_len(list);
+         i-- > 0 && !mm_has_error();) {
         mmi_list_append_at(turned, mm_list_get(list, i), mmi_list_source_of(list, i));
     }
     one.list = mm_value_new_tuple();
@@ -310,7 +311,8 @@ static mm_value *call_sum(mmi_eval *ev, const mmi_args *args)
 }
 
 /* all() and any() */
-static mm_value *test_items(mmi_eval *ev, const mmi_args *args, const char *name, bool any)
+static mm_value *test_items(mmi_eval *ev, const mmi_args *args, const char *name,
+                            bool any)
 {
     mmi_iter iter = {0};
     mm_value *item = NULL;
@@ -350,7 +352,7 @@ static bool consider(struct extreme *x, mm_value *item)
     mm_value *key = x->key_function == NULL
                         ? mm_value_ref(item)
                         : mmi_call_one(x->ev, x->key_function, item);
-    int better = key == NULL      ? -1
+    int better = key == NULL       ? -1
                  : x->best == NULL ? 1
                                    : mmi_compare(x->ev, x->op, key, x->best_key);
 
@@ -467,7 +469,8 @@ static mm_value *call_divmod(mmi_eval *ev, const mmi_args *args)
         return NULL;
     }
     pair = mm_value_new_tuple();
-    mm_list_push(pair, mmi_binary(ev, OP_FLOOR_DIV, mmi_arg(args, 0), mmi_arg(args, 1)));
+    mm_list_push(pair,
+                 mmi_binary(ev, OP_FLOOR_DIV, mmi_arg(args, 0), mmi_arg(args, 1)));
     mm_list_push(pair, mmi_binary(ev, OP_MOD, mmi_arg(args, 0), mmi_arg(args, 1)));
     if (mm_has_error()) {
         mm_value_unref(pair);
@@ -525,7 +528,7 @@ static mm_value *round_int(mmi_eval *ev, mm_value *value, int64_t digits)
         mm_value *odd = mmi_binary_number(ev, OP_MOD, quotient, two);
         mm_value *one = mm_value_new_i64(1);
 
-        order = mmi_compare(ev, OP_EQ, twice, unit) == 1 ? 0
+        order = mmi_compare(ev, OP_EQ, twice, unit) == 1   ? 0
                 : mmi_compare(ev, OP_GT, twice, unit) == 1 ? 1
                                                            : -1;
         if (odd != NULL && (order > 0 || (order == 0 && mmi_is_true(odd)))) {
@@ -534,7 +537,8 @@ static mm_value *round_int(mmi_eval *ev, mm_value *value, int64_t digits)
             mm_value_unref(quotient);
             quotient = up;
         }
-        result = quotient == NULL ? NULL : mmi_binary_number(ev, OP_MUL, quotient, unit);
+        result =
+            quotient == NULL ? NULL : mmi_binary_number(ev, OP_MUL, quotient, unit);
         mm_value_unref(odd);
     }
     mm_value_unref(unit);
@@ -567,8 +571,9 @@ static mm_value *call_round(mmi_eval *ev, const mmi_args *args)
         return digits >= 0 ? mmi_unary(ev, OP_POS, given[0])
                            : round_int(ev, given[0], digits < -30000 ? 30000 : -digits);
     }
-    return given[1] == NULL ? mmi_int_of_f64(ev, nearbyint(mm_value_f64(given[0])))
-                            : mm_value_new_f64(mmi_round_f64(mm_value_f64(given[0]), digits));
+    return given[1] == NULL
+               ? mmi_int_of_f64(ev, nearbyint(mm_value_f64(given[0])))
+               : mm_value_new_f64(mmi_round_f64(mm_value_f64(given[0]), digits));
 }
 
 static mm_value *call_chr(mmi_eval *ev, const mmi_args *args)
@@ -753,8 +758,9 @@ static mm_value *call_setattr(mmi_eval *ev, const mmi_args *args)
     const char *name =
         mmi_expect_args(ev, "setattr", args, 3, 3) ? attribute_name(ev, args) : NULL;
 
-    return name != NULL && mmi_set_attribute(ev, mmi_arg(args, 0), name, mmi_arg(args, 2),
-                                             mmi_source_at(ev, ev->at))
+    return name != NULL &&
+                   mmi_set_attribute(ev, mmi_arg(args, 0), name, mmi_arg(args, 2),
+                                     mmi_source_at(ev, ev->at))
                ? mm_value_new_none()
                : NULL;
 }
@@ -776,31 +782,48 @@ static mm_value *call_callable(mmi_eval *ev, const mmi_args *args)
 /* ---- tables ---- */
 
 static const mmi_builtin_def functions[] = {
-    {"abs", call_abs, false},           {"all", call_all, false},
-    {"any", call_any, false},           {"ascii", call_ascii, false},
-    {"bin", call_bin, false},           {"callable", call_callable, false},
-    {"chr", call_chr, false},           {"divmod", call_divmod, false},
-    {"enumerate", call_enumerate, false}, {"filter", call_filter, false},
-    {"format", call_format, false},     {"getattr", call_getattr, false},
-    {"globals", call_globals, false},   {"hasattr", call_hasattr, false},
-    {"hex", call_hex, false},           {"iter", call_iter, false},
-    {"len", call_len, false},           {"locals", call_locals, false},
-    {"map", call_map, false},           {"max", call_max, false},
-    {"min", call_min, false},           {"next", call_next, false},
-    {"oct", call_oct, false},           {"ord", call_ord, false},
-    {"pow", call_pow, false},           {"print", call_print, false},
-    {"repr", call_repr, false},         {"reversed", call_reversed, false},
-    {"round", call_round, false},       {"setattr", call_setattr, false},
-    {"sorted", call_sorted, false},     {"sum", call_sum, false},
-    {"vars", call_locals, false},       {"zip", call_zip, false},
+    {"abs", call_abs, false},
+    {"all", call_all, false},
+    {"any", call_any, false},
+    {"ascii", call_ascii, false},
+    {"bin", call_bin, false},
+    {"callable", call_callable, false},
+    {"chr", call_chr, false},
+    {"divmod", call_divmod, false},
+    {"enumerate", call_enumerate, false},
+    {"filter", call_filter, false},
+    {"format", call_format, false},
+    {"getattr", call_getattr, false},
+    {"globals", call_globals, false},
+    {"hasattr", call_hasattr, false},
+    {"hex", call_hex, false},
+    {"iter", call_iter, false},
+    {"len", call_len, false},
+    {"locals", call_locals, false},
+    {"map", call_map, false},
+    {"max", call_max, false},
+    {"min", call_min, false},
+    {"next", call_next, false},
+    {"oct", call_oct, false},
+    {"ord", call_ord, false},
+    {"pow", call_pow, false},
+    {"print", call_print, false},
+    {"repr", call_repr, false},
+    {"reversed", call_reversed, false},
+    {"round", call_round, false},
+    {"setattr", call_setattr, false},
+    {"sorted", call_sorted, false},
+    {"sum", call_sum, false},
+    {"vars", call_locals, false},
+    {"zip", call_zip, false},
 };
 
 /* Built-ins of Python that a config cannot use here. */
 static const char *const missing[] = {
-    "breakpoint", "bytearray", "classmethod", "compile", "complex",  "delattr",
-    "dir",        "eval",      "exec",        "hash",    "help",     "id",
-    "input",      "issubclass", "memoryview", "open",    "property", "slice",
-    "staticmethod", "super",   "__import__",
+    "breakpoint",   "bytearray",  "classmethod", "compile", "complex",  "delattr",
+    "dir",          "eval",       "exec",        "hash",    "help",     "id",
+    "input",        "issubclass", "memoryview",  "open",    "property", "slice",
+    "staticmethod", "super",      "__import__",
 };
 
 mm_value *mmi_builtin(mmi_eval *ev, const char *name)

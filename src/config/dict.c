@@ -1,5 +1,6 @@
-/* Dicts, and MMEngine's ConfigDict: a dict with attributes that converts what is put into
- * it, updates recursively, and merges. Which dicts are ConfigDicts is noted beside them. */
+/* Dicts, and MMEngine's ConfigDict: a dict with attributes that converts what is put
+ * into it, updates recursively, and merges. Which dicts are ConfigDicts is noted beside
+ * them. */
 #include "base/suggest.h"
 #include "config/objects.h"
 
@@ -80,8 +81,9 @@ mm_value *mmi_config_value(mmi_eval *ev, mm_value *value)
         kind != MM_KIND_LIST && kind != MM_KIND_TUPLE) {
         return mm_value_ref(value);
     }
-    if (ev->depth >= MMI_MAX_DEPTH_EVAL) {
-        return mmi_fail(ev, EXC_RECURSION, "a value contains itself or is nested too deeply");
+    if (ev->depth >= ev->max_depth) {
+        return mmi_fail(ev, EXC_RECURSION,
+                        "a value contains itself or is nested too deeply");
     }
     if (!mmi_step(ev, 1) || !mmi_reserve_items(ev, mm_value_len(value) + 1)) {
         return NULL;
@@ -210,7 +212,7 @@ bool mmi_dict_update(mmi_eval *ev, mm_value *dict, mm_value *other)
     if (dict == other) {
         return !mm_has_error();
     }
-    if (ev->depth >= MMI_MAX_DEPTH_EVAL) {
+    if (ev->depth >= ev->max_depth) {
         return mmi_fail(ev, EXC_RECURSION, "a value contains itself") != NULL;
     }
     if (mm_value_kind(other) != MM_KIND_DICT) {
@@ -274,8 +276,8 @@ static bool reserve_tree(mmi_eval *ev, mm_value *value, mmi_value_set *seen)
         return true;
     }
     if (ev->depth >= MAX_COPY_DEPTH) {
-        return mmi_fail(ev, EXC_RECURSION, "a value is nested too deeply to be copied") !=
-               NULL;
+        return mmi_fail(ev, EXC_RECURSION,
+                        "a value is nested too deeply to be copied") != NULL;
     }
     mmi_value_set_add(seen, value);
     if (!mmi_step(ev, 1) || !mmi_reserve_items(ev, mm_value_len(value) + 1)) {
@@ -283,7 +285,8 @@ static bool reserve_tree(mmi_eval *ev, mm_value *value, mmi_value_set *seen)
     }
     ev->depth++;
     for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
-        (void)reserve_tree(ev, dict ? mm_dict_at(value, i) : mm_list_get(value, i), seen);
+        (void)reserve_tree(ev, dict ? mm_dict_at(value, i) : mm_list_get(value, i),
+                           seen);
     }
     ev->depth--;
     return !mm_has_error();

@@ -1,5 +1,5 @@
-/* The evaluator's state: limits, errors with their place and class, key paths, and the end,
- * where reference cycles are broken. */
+/* The evaluator's state: limits, errors with their place and class, key paths, and the
+ * end, where reference cycles are broken. */
 #include "config/eval.h"
 
 #include <stdarg.h>
@@ -183,9 +183,10 @@ mmi_exc mmi_pending_exc(const mmi_eval *ev)
 
 bool mmi_step(mmi_eval *ev, int64_t steps)
 {
-    if (steps > MMI_MAX_STEPS || (ev->steps += steps) > MMI_MAX_STEPS) {
-        (void)mmi_fail(ev, EXC_FATAL, "the config takes more than %d steps to evaluate",
-                       (int)MMI_MAX_STEPS);
+    if (steps > ev->max_steps || (ev->steps += steps) > ev->max_steps) {
+        (void)mmi_fail(ev, EXC_FATAL,
+                       "the config takes more than %lld steps to evaluate",
+                       (long long)ev->max_steps);
         return false;
     }
     return !mm_has_error();
@@ -193,9 +194,10 @@ bool mmi_step(mmi_eval *ev, int64_t steps)
 
 bool mmi_reserve(mmi_eval *ev, size_t bytes)
 {
-    if (bytes > MMI_MAX_MEMORY || (ev->memory += bytes) > MMI_MAX_MEMORY) {
-        (void)mmi_fail(ev, EXC_FATAL, "the config needs more than %d MiB to evaluate",
-                       (int)(MMI_MAX_MEMORY >> 20));
+    if (bytes > ev->max_memory || (ev->memory += bytes) > ev->max_memory) {
+        (void)mmi_fail(ev, EXC_FATAL,
+                       "the config needs more than %zu bytes to evaluate",
+                       ev->max_memory);
         return false;
     }
     return !mm_has_error();
@@ -238,13 +240,25 @@ void mmi_path_report(mmi_eval *ev, const char *name)
 
 /* ---- begin and end ---- */
 
-void mmi_eval_init(mmi_eval *ev)
+void mmi_eval_init(mmi_eval *ev, const mm_config_limits *limits)
 {
+    mm_config_limits given = {0};
+
+    if (limits != NULL) {
+        given = *limits;
+    }
     memset(ev, 0, sizeof(*ev));
+    ev->max_steps = given.max_steps > 0 ? given.max_steps : MMI_MAX_STEPS;
+    ev->max_depth = given.max_depth > 0 && given.max_depth < MMI_MAX_DEPTH_EVAL
+                        ? (int)given.max_depth
+                        : MMI_MAX_DEPTH_EVAL;
+    ev->max_memory = given.max_bytes > 0 && given.max_bytes < MMI_MAX_MEMORY
+                         ? (size_t)given.max_bytes
+                         : MMI_MAX_MEMORY;
 }
 
-/* Lets go of what a container holds. Values are overwritten, not removed: that costs the
- * same for each. */
+/* Lets go of what a container holds. Values are overwritten, not removed: that costs
+ * the same for each. */
 static void empty(mm_value *container)
 {
     mm_value *none = mm_value_new_none();

@@ -2,15 +2,16 @@
  *
  * Values are mm_value containers that are changed in place, so lists and dicts have
  * Python's reference semantics. Functions that return mm_value * give the caller a
- * reference, NULL with an error pending; parameters are borrowed. The place of an error is
- * that of `ev->at`, the node being evaluated; whoever evaluates a part sets it back to its
- * own node before it goes on.
+ * reference, NULL with an error pending; parameters are borrowed. The place of an error
+ * is that of `ev->at`, the node being evaluated; whoever evaluates a part sets it back
+ * to its own node before it goes on.
  */
 #ifndef MM_CONFIG_EVAL_H
 #define MM_CONFIG_EVAL_H
 
 #include "config/ast.h"
 #include "config/util.h"
+#include "mmengine/config.h"
 #include "mmengine/value.h"
 
 /* Python's exceptions, as far as we raise or catch them. */
@@ -53,8 +54,8 @@ typedef enum mmi_exc {
 enum {
     MMI_MAX_DEPTH_EVAL = 2500,        /* nested evaluations: C stack */
     MMI_MAX_CALLS = 200,              /* nested calls of functions of a config */
-    MMI_MAX_STEPS = 20 * 1000 * 1000, /* evaluated nodes and items, whole chain */
-    MMI_MAX_MEMORY = 512 << 20        /* bytes ever made, whole chain */
+    MMI_MAX_STEPS = 20 * 1000 * 1000, /* default: evaluated nodes, whole chain */
+    MMI_MAX_MEMORY = 512 << 20        /* default, and most: bytes made, whole chain */
 };
 
 /* One file: its tree and its global names. */
@@ -62,14 +63,14 @@ typedef struct mmi_module {
     struct mmi_module *next;
     mmi_text text;
     mmi_ast ast;
-    mm_value *globals;  /* dict */
-    bool ignores_base;  /* `_base_ = ...` was read before and is no statement */
+    mm_value *globals; /* dict */
+    bool ignores_base; /* `_base_ = ...` was read before and is no statement */
 } mmi_module;
 
 /* The names of a running function, comprehension or class body. */
 typedef struct mmi_scope {
     int32_t refs;
-    struct mmi_scope *outer; /* the function around it in the text, or NULL */
+    struct mmi_scope *outer;           /* the function around it in the text, or NULL */
     struct mmi_scope *next, *previous; /* all scopes of the evaluator */
     mm_value *vars;                    /* dict */
     const mmi_names *locals;           /* names it binds; NULL: all (class body) */
@@ -93,18 +94,20 @@ typedef struct mmi_eval {
     mmi_scope *scope;    /* the innermost one; NULL at the level of the file */
     mmi_scope *scopes;   /* all that live */
     const mmi_node *at;  /* where we are */
-    int64_t steps;
-    size_t memory;
-    int depth, calls;
-    mmi_exc exc;               /* of the pending error */
-    mm_value *raised;          /* the exception object of it, or NULL */
-    mm_value *handled;         /* the exception an `except` is at work on, or NULL */
+    int64_t steps, max_steps;
+    size_t memory, max_memory;
+    int depth, max_depth;
+    int calls;
+    mmi_exc exc;                /* of the pending error */
+    mm_value *raised;           /* the exception object of it, or NULL */
+    mm_value *handled;          /* the exception an `except` is at work on, or NULL */
     mmi_value_set config_dicts; /* dicts with attributes (MMEngine's ConfigDict) */
-    mmi_value_set changed;     /* containers something was put into: may hold cycles */
-    char path[256];            /* keys around the failing node: "model.backbone" */
+    mmi_value_set changed;      /* containers something was put into: may hold cycles */
+    char path[256];             /* keys around the failing node: "model.backbone" */
 } mmi_eval;
 
-void mmi_eval_init(mmi_eval *ev);
+/* Limits may be NULL. */
+void mmi_eval_init(mmi_eval *ev, const mm_config_limits *limits);
 /* Breaks cycles and frees everything. */
 void mmi_eval_deinit(mmi_eval *ev);
 
@@ -323,7 +326,9 @@ mm_value *mmi_std_module(mmi_eval *ev, const char *name);
 
 /* The tree that a finished file leaves: own containers, no functions; markers become
  * values of `base`. Errors: cycles, values without a data form. */
-mm_value *mmi_finish(mmi_eval *ev, mm_value *value, const mmi_text *text,
+mm_value *mmi_finish(mmi_eval *ev, mm_value *globals, const mmi_text *text,
                      mm_value *base);
+/* The same of one dict, all keys kept. */
+mm_value *mmi_finish_dict(mmi_eval *ev, mm_value *dict);
 
 #endif

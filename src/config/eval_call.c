@@ -1,6 +1,6 @@
-/* Calls: evaluating arguments, binding them to parameters, dispatching on what is called.
- * Keyword arguments are a dict with the places of their names, which dict() returns as it
- * is: so every `dict(k=v)` knows where it was written. */
+/* Calls: evaluating arguments, binding them to parameters, dispatching on what is
+ * called. Keyword arguments are a dict with the places of their names, which dict()
+ * returns as it is: so every `dict(k=v)` knows where it was written. */
 #include <string.h>
 
 #include "base/suggest.h"
@@ -108,7 +108,7 @@ bool mmi_expect_args(mmi_eval *ev, const char *function, const mmi_args *args,
     }
     if (count < least || count > most) {
         (void)mmi_fail(ev, EXC_TYPE, "%s() takes %s%zu argument%s, got %zu", function,
-                       least == most    ? ""
+                       least == most   ? ""
                        : count < least ? "at least "
                                        : "at most ",
                        count < least ? least : most,
@@ -237,9 +237,8 @@ static const mmi_param *find_param(const mmi_function *function, const char *nam
 
 static const mmi_param *find_rest(const mmi_function *function)
 {
-    const mmi_param *last = function->num_params == 0
-                                ? NULL
-                                : &function->params[function->num_params - 1];
+    const mmi_param *last =
+        function->num_params == 0 ? NULL : &function->params[function->num_params - 1];
 
     return last != NULL && last->kind == PARAM_DSTAR ? last : NULL;
 }
@@ -249,8 +248,8 @@ static void bind_keywords(struct binding *b)
     const mmi_param *rest_param = find_rest(b->function);
     mm_value *rest = rest_param == NULL ? NULL : mm_value_new_dict();
 
-    for (size_t i = 0; b->args->named != NULL && !mm_has_error() &&
-                       i < mm_value_len(b->args->named);
+    for (size_t i = 0;
+         b->args->named != NULL && !mm_has_error() && i < mm_value_len(b->args->named);
          i++) {
         const char *name = mm_dict_name_at(b->args->named, i);
         mm_value *value = mm_dict_at(b->args->named, i);
@@ -324,7 +323,7 @@ static bool check_call(mmi_eval *ev, const mmi_function *function)
         (void)mmi_fail(ev, EXC_FATAL, "%s() is %s, which a config cannot call",
                        function->name,
                        function->is_async ? "a coroutine" : "a generator function");
-    } else if (ev->calls >= MMI_MAX_CALLS || ev->depth >= MMI_MAX_DEPTH_EVAL) {
+    } else if (ev->calls >= MMI_MAX_CALLS || ev->depth >= ev->max_depth) {
         (void)mmi_fail(ev, EXC_RECURSION, "%s() is called more than %d levels deep",
                        function->name, (int)MMI_MAX_CALLS);
     }
@@ -396,7 +395,8 @@ static mm_value *call_type(mmi_eval *ev, const mmi_type_object *type,
         return call_exc_type(ev, type, args);
     }
     if (type->call == NULL) {
-        return mmi_fail(ev, EXC_TYPE, "objects of type '%s' cannot be made", type->name);
+        return mmi_fail(ev, EXC_TYPE, "objects of type '%s' cannot be made",
+                        type->name);
     }
     return type->call(ev, args);
 }
@@ -412,7 +412,8 @@ static mm_value *call_bound(mmi_eval *ev, const mmi_bound_object *bound,
     if (bound->self != NULL) {
         return bound->method->call(ev, bound->self, args);
     }
-    if (self == NULL || mmi_find_method(ev, self, bound->method->name) != bound->method) {
+    if (self == NULL ||
+        mmi_find_method(ev, self, bound->method->name) != bound->method) {
         return mmi_fail(ev, EXC_TYPE, "%s() needs a value of its type first",
                         bound->method->name);
     }

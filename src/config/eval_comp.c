@@ -1,6 +1,6 @@
 /* Comprehensions and generator expressions. One machine runs both: it walks the clauses
- * and hands out the moments at which the element is to be evaluated. A generator keeps the
- * machine between items. */
+ * and hands out the moments at which the element is to be evaluated. A generator keeps
+ * the machine between items. */
 #include "config/objects.h"
 #include "mmengine/memory.h"
 
@@ -73,8 +73,7 @@ static bool advance(mmi_eval *ev, struct machine *m)
         if (m->num_levels == m->node->u.comp.num_clauses) {
             return true;
         }
-        mm_value *over =
-            mmi_evaluate(ev, m->node->u.comp.clauses[m->num_levels].iter);
+        mm_value *over = mmi_evaluate(ev, m->node->u.comp.clauses[m->num_levels].iter);
         bool good = begin_level(ev, m, over);
 
         mm_value_unref(over);
@@ -107,7 +106,8 @@ static void add_element(mmi_eval *ev, mmi_node *node, mm_value *made)
         second = mmi_evaluate(ev, node->u.comp.value);
         ev->at = node->u.comp.element;
         if (second != NULL && mmi_check_key(ev, first)) {
-            mmi_dict_put_at(made, first, second, mmi_source_at(ev, node->u.comp.element));
+            mmi_dict_put_at(made, first, second,
+                            mmi_source_at(ev, node->u.comp.element));
         }
         break;
     case NODE_SET_COMP:

@@ -68,7 +68,8 @@ static mm_value *eval_sequence(mmi_eval *ev, mmi_node *node, mm_value *made)
 /* Constant keys name the entry in key paths. */
 static const char *key_text(const mm_value *key)
 {
-    return mm_value_kind(key) == MM_KIND_STR && !mm_has_error() ? mm_value_str(key) : "?";
+    return mm_value_kind(key) == MM_KIND_STR && !mm_has_error() ? mm_value_str(key)
+                                                                : "?";
 }
 
 static void eval_pair(mmi_eval *ev, mmi_node *key_node, mmi_node *value_node,
@@ -281,8 +282,9 @@ static mm_value *convert(mmi_eval *ev, mm_value *value, char conversion)
 static void add_field(mmi_eval *ev, mmi_node *node, mmi_str *out)
 {
     mm_value *value = mmi_evaluate(ev, node->u.field.value);
-    mm_value *spec =
-        value == NULL || node->u.field.spec == NULL ? NULL : mmi_evaluate(ev, node->u.field.spec);
+    mm_value *spec = value == NULL || node->u.field.spec == NULL
+                         ? NULL
+                         : mmi_evaluate(ev, node->u.field.spec);
     bool echo = node->u.field.echo != NULL;
     char conversion =
         (char)(node->op == 0 && echo && node->u.field.spec == NULL ? 'r' : node->op);
@@ -386,7 +388,8 @@ static mm_value *evaluate_kind(mmi_eval *ev, mmi_node *node)
     case NODE_STARRED:
         return mmi_fail(ev, EXC_SYNTAX, "a starred expression is not allowed here");
     case NODE_SLICE:
-        return mmi_fail(ev, EXC_FATAL, "a slice among several indices is not supported");
+        return mmi_fail(ev, EXC_FATAL,
+                        "a slice among several indices is not supported");
     default:
         return mmi_fail(ev, EXC_FATAL, "%s is not supported in a config",
                         mmi_node_name(node));
@@ -404,9 +407,9 @@ mm_value *mmi_evaluate(mmi_eval *ev, mmi_node *node)
     if (!mmi_step(ev, 1)) {
         return NULL;
     }
-    if (ev->depth >= MMI_MAX_DEPTH_EVAL) {
+    if (ev->depth >= ev->max_depth) {
         return mmi_fail(ev, EXC_RECURSION, "nested more than %d levels deep",
-                        (int)MMI_MAX_DEPTH_EVAL);
+                        ev->max_depth);
     }
     ev->depth++;
     value = evaluate_kind(ev, node);

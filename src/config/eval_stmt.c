@@ -106,7 +106,8 @@ static mmi_flow execute_while(mmi_eval *ev, mmi_node *node, mm_value **out_resul
             return flow;
         }
     }
-    return yes < 0 ? FLOW_ERROR : mmi_execute(ev, &node->u.branch.otherwise, out_result);
+    return yes < 0 ? FLOW_ERROR
+                   : mmi_execute(ev, &node->u.branch.otherwise, out_result);
 }
 
 static mmi_flow run_loop(mmi_eval *ev, mmi_node *node, mmi_iter *iter,
@@ -185,7 +186,8 @@ static bool execute_assert(mmi_eval *ev, mmi_node *node)
     ev->at = node;
     if (!mm_has_error()) {
         (void)mmi_fail(ev, EXC_ASSERTION, "assertion failed%s%s",
-                       text == NULL ? "" : ": ", text == NULL ? "" : mm_value_str(text));
+                       text == NULL ? "" : ": ",
+                       text == NULL ? "" : mm_value_str(text));
     }
     mm_value_unref(message);
     mm_value_unref(text);
@@ -287,9 +289,9 @@ mmi_flow mmi_execute(mmi_eval *ev, const mmi_nodes *body, mm_value **out_result)
 {
     mmi_flow flow = FLOW_NEXT;
 
-    if (ev->depth >= MMI_MAX_DEPTH_EVAL) {
+    if (ev->depth >= ev->max_depth) {
         (void)mmi_fail(ev, EXC_RECURSION, "nested more than %d levels deep",
-                       (int)MMI_MAX_DEPTH_EVAL);
+                       ev->max_depth);
         return FLOW_ERROR;
     }
     ev->depth++;

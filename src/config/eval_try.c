@@ -1,6 +1,6 @@
-/* raise, try, except, finally. A pending error is Python's exception in flight: `except`
- * takes it and makes an exception object of it, `raise` makes it pending again. Limits and
- * things that are not supported cannot be caught. */
+/* raise, try, except, finally. A pending error is Python's exception in flight:
+ * `except` takes it and makes an exception object of it, `raise` makes it pending
+ * again. Limits and things that are not supported cannot be caught. */
 #include <string.h>
 
 #include "config/objects.h"
@@ -11,8 +11,7 @@
 /* "ValueError: text" */
 static void raise_object(mmi_eval *ev, mm_value *exception)
 {
-    const mmi_exc_object *object =
-        MMI_OBJECT(mmi_exc_object, &mmi_exc_ops, exception);
+    const mmi_exc_object *object = MMI_OBJECT(mmi_exc_object, &mmi_exc_ops, exception);
     const char *name = object->name != NULL ? object->name : mmi_exc_name(object->exc);
     mm_value *text = mmi_str_of(ev, exception);
 
@@ -22,7 +21,8 @@ static void raise_object(mmi_eval *ev, mm_value *exception)
         mm_value_unref(ev->raised);
         ev->raised = mm_value_ref(exception);
         ev->exc = object->exc;
-        (void)mm_raise(MM_ECONFIG, "%s%s%s", name, *message == '\0' ? "" : ": ", message);
+        (void)mm_raise(MM_ECONFIG, "%s%s%s", name, *message == '\0' ? "" : ": ",
+                       message);
         (void)mm_error_locate(&object->source);
     }
     mm_value_unref(text);
@@ -58,7 +58,8 @@ bool mmi_execute_raise(mmi_eval *ev, mmi_node *node)
 
     if (node->u.raise.what == NULL) {
         if (ev->handled == NULL) {
-            return mmi_fail(ev, EXC_RUNTIME, "there is no exception to raise again") != NULL;
+            return mmi_fail(ev, EXC_RUNTIME, "there is no exception to raise again") !=
+                   NULL;
         }
         raise_object(ev, ev->handled);
         return false;
@@ -135,10 +136,10 @@ static int matches(mmi_eval *ev, const mmi_exc_object *exception, const mm_value
     return mmi_exc_is(exception->exc, class->exc);
 }
 
-static const mmi_handler *find_handler(mmi_eval *ev, mmi_node *node, mm_value *exception)
+static const mmi_handler *find_handler(mmi_eval *ev, mmi_node *node,
+                                       mm_value *exception)
 {
-    const mmi_exc_object *object =
-        MMI_OBJECT(mmi_exc_object, &mmi_exc_ops, exception);
+    const mmi_exc_object *object = MMI_OBJECT(mmi_exc_object, &mmi_exc_ops, exception);
 
     for (int32_t i = 0; i < node->u.attempt.num_handlers; i++) {
         const mmi_handler *handler = &node->u.attempt.handlers[i];
@@ -204,8 +205,8 @@ static mmi_flow handle(mmi_eval *ev, mmi_node *node, mm_error *error,
     return flow;
 }
 
-static mmi_flow run_finally(mmi_eval *ev, mmi_node *node, mmi_flow flow, mm_error *error,
-                            mm_value **out_result)
+static mmi_flow run_finally(mmi_eval *ev, mmi_node *node, mmi_flow flow,
+                            mm_error *error, mm_value **out_result)
 {
     mmi_exc exc = ev->exc;
     mmi_flow last = FLOW_NEXT;

@@ -1,5 +1,5 @@
-/* Iteration over every kind of value that Python iterates over, without making an object
- * for it. */
+/* Iteration over every kind of value that Python iterates over, without making an
+ * object for it. */
 #include "config/chars.h"
 #include "config/objects.h"
 
@@ -31,7 +31,8 @@ bool mmi_iter_init(mmi_eval *ev, mmi_iter *iter, mm_value *over)
         }
         /* fall through */
     default:
-        (void)mmi_fail(ev, EXC_TYPE, "cannot iterate over %s", mm_value_type_name(over));
+        (void)mmi_fail(ev, EXC_TYPE, "cannot iterate over %s",
+                       mm_value_type_name(over));
         return false;
     }
     iter->over = mm_value_ref(over);
@@ -63,7 +64,8 @@ static mm_value *next_byte(mmi_iter *iter)
 static bool is_unchanged(mmi_eval *ev, const mmi_iter *iter, const mm_value *dict)
 {
     if (mm_value_len(dict) != iter->expected) {
-        (void)mmi_fail(ev, EXC_RUNTIME, "the dict changes size while it is iterated over");
+        (void)mmi_fail(ev, EXC_RUNTIME,
+                       "the dict changes size while it is iterated over");
         return false;
     }
     return true;

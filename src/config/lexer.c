@@ -1,7 +1,7 @@
-/* The lexer. One pass over the text fills one array of tokens. Indentation becomes INDENT
- * and DEDENT, line ends inside brackets vanish. What cannot be read ends the array with a
- * TOK_ERROR, so that the parser reports whatever is wrong further up first. Strings are
- * only delimited here; the parser decodes them. */
+/* The lexer. One pass over the text fills one array of tokens. Indentation becomes
+ * INDENT and DEDENT, line ends inside brackets vanish. What cannot be read ends the
+ * array with a TOK_ERROR, so that the parser reports whatever is wrong further up
+ * first. Strings are only delimited here; the parser decodes them. */
 #include "config/lexer.h"
 
 #include <stdarg.h>
@@ -86,11 +86,11 @@ static const char *const tok_names[] = {
 };
 
 static const char *const keywords[] = {
-    "False",    "None",   "True",  "and",    "as",   "assert", "async",  "await",
-    "break",    "class",  "continue", "def", "del",  "elif",   "else",   "except",
-    "finally",  "for",    "from",  "global", "if",   "import", "in",     "is",
-    "lambda",   "nonlocal", "not", "or",     "pass", "raise",  "return", "try",
-    "while",    "with",   "yield"};
+    "False",  "None",   "True",    "and",      "as",       "assert", "async",
+    "await",  "break",  "class",   "continue", "def",      "del",    "elif",
+    "else",   "except", "finally", "for",      "from",     "global", "if",
+    "import", "in",     "is",      "lambda",   "nonlocal", "not",    "or",
+    "pass",   "raise",  "return",  "try",      "while",    "with",   "yield"};
 
 enum { NUM_KEYWORDS = sizeof(keywords) / sizeof(keywords[0]) };
 
@@ -254,7 +254,8 @@ static const char *skip_string(const char *p, const char *end, bool formatted)
 
     p += triple ? 3 : 1;
     while (p < end) {
-        if (*p == quote && (!triple || (end - p >= 3 && p[1] == quote && p[2] == quote))) {
+        if (*p == quote &&
+            (!triple || (end - p >= 3 && p[1] == quote && p[2] == quote))) {
             return p + (triple ? 3 : 1);
         }
         if (*p == '\n' && !triple) {
@@ -520,22 +521,53 @@ typedef struct punctuation {
 
 /* Longer before shorter. */
 static const punctuation marks[] = {
-    {"...", TOK_ELLIPSIS},     {"**=", TOK_DSTAR_ASSIGN}, {"//=", TOK_DSLASH_ASSIGN},
-    {">>=", TOK_RSHIFT_ASSIGN}, {"<<=", TOK_LSHIFT_ASSIGN}, {"**", TOK_DSTAR},
-    {"//", TOK_DSLASH},        {">>", TOK_RSHIFT},        {"<<", TOK_LSHIFT},
-    {"->", TOK_ARROW},         {":=", TOK_WALRUS},        {"+=", TOK_PLUS_ASSIGN},
-    {"-=", TOK_MINUS_ASSIGN},  {"*=", TOK_STAR_ASSIGN},   {"/=", TOK_SLASH_ASSIGN},
-    {"%=", TOK_PERCENT_ASSIGN}, {"@=", TOK_AT_ASSIGN},    {"&=", TOK_AMPER_ASSIGN},
-    {"|=", TOK_BAR_ASSIGN},    {"^=", TOK_CARET_ASSIGN},  {"==", TOK_EQ},
-    {"!=", TOK_NE},            {"<=", TOK_LE},            {">=", TOK_GE},
-    {"(", TOK_LPAREN},         {")", TOK_RPAREN},         {"[", TOK_LBRACKET},
-    {"]", TOK_RBRACKET},       {"{", TOK_LBRACE},         {"}", TOK_RBRACE},
-    {",", TOK_COMMA},          {":", TOK_COLON},          {".", TOK_DOT},
-    {";", TOK_SEMICOLON},      {"@", TOK_AT},             {"=", TOK_ASSIGN},
-    {"+", TOK_PLUS},           {"-", TOK_MINUS},          {"*", TOK_STAR},
-    {"/", TOK_SLASH},          {"%", TOK_PERCENT},        {"&", TOK_AMPER},
-    {"|", TOK_BAR},            {"^", TOK_CARET},          {"~", TOK_TILDE},
-    {"<", TOK_LT},             {">", TOK_GT},
+    {"...", TOK_ELLIPSIS},
+    {"**=", TOK_DSTAR_ASSIGN},
+    {"//=", TOK_DSLASH_ASSIGN},
+    {">>=", TOK_RSHIFT_ASSIGN},
+    {"<<=", TOK_LSHIFT_ASSIGN},
+    {"**", TOK_DSTAR},
+    {"//", TOK_DSLASH},
+    {">>", TOK_RSHIFT},
+    {"<<", TOK_LSHIFT},
+    {"->", TOK_ARROW},
+    {":=", TOK_WALRUS},
+    {"+=", TOK_PLUS_ASSIGN},
+    {"-=", TOK_MINUS_ASSIGN},
+    {"*=", TOK_STAR_ASSIGN},
+    {"/=", TOK_SLASH_ASSIGN},
+    {"%=", TOK_PERCENT_ASSIGN},
+    {"@=", TOK_AT_ASSIGN},
+    {"&=", TOK_AMPER_ASSIGN},
+    {"|=", TOK_BAR_ASSIGN},
+    {"^=", TOK_CARET_ASSIGN},
+    {"==", TOK_EQ},
+    {"!=", TOK_NE},
+    {"<=", TOK_LE},
+    {">=", TOK_GE},
+    {"(", TOK_LPAREN},
+    {")", TOK_RPAREN},
+    {"[", TOK_LBRACKET},
+    {"]", TOK_RBRACKET},
+    {"{", TOK_LBRACE},
+    {"}", TOK_RBRACE},
+    {",", TOK_COMMA},
+    {":", TOK_COLON},
+    {".", TOK_DOT},
+    {";", TOK_SEMICOLON},
+    {"@", TOK_AT},
+    {"=", TOK_ASSIGN},
+    {"+", TOK_PLUS},
+    {"-", TOK_MINUS},
+    {"*", TOK_STAR},
+    {"/", TOK_SLASH},
+    {"%", TOK_PERCENT},
+    {"&", TOK_AMPER},
+    {"|", TOK_BAR},
+    {"^", TOK_CARET},
+    {"~", TOK_TILDE},
+    {"<", TOK_LT},
+    {">", TOK_GT},
 };
 
 static const punctuation *find_mark(const lexer *lex)
@@ -583,12 +615,15 @@ static mm_status lex_mark(lexer *lex)
         uint32_t c = 0;
         size_t size = mmi_utf8_decode(lex->data + start, lex->end - start, &c);
 
-        return c >= 0x80 ? add_error(lex, start, "character '%.*s' (U+%04X) has no meaning here",
+        return c >= 0x80 ? add_error(lex, start,
+                                     "character '%.*s' (U+%04X) has no meaning here",
                                      (int)size, lex->data + start, (unsigned)c)
                : c < 0x20 || c == 0x7F
-                   ? add_error(lex, start, "control character 0x%02X has no meaning here",
+                   ? add_error(lex, start,
+                               "control character 0x%02X has no meaning here",
                                (unsigned)c)
-                   : add_error(lex, start, "character '%c' has no meaning here", (char)c);
+                   : add_error(lex, start, "character '%c' has no meaning here",
+                               (char)c);
     }
     if (mark->kind == TOK_RPAREN || mark->kind == TOK_RBRACKET ||
         mark->kind == TOK_RBRACE) {
@@ -645,7 +680,8 @@ static mm_status set_indent(lexer *lex, int column, int alt)
 
     if (column > lex->indents[top]) {
         if (alt <= lex->alt_indents[top]) {
-            return add_error(lex, lex->at, "tabs and spaces are mixed in this indentation");
+            return add_error(lex, lex->at,
+                             "tabs and spaces are mixed in this indentation");
         }
         if (lex->num_indents == MMI_MAX_INDENTS) {
             return add_error(lex, lex->at, "more than %d nested blocks",
@@ -819,7 +855,8 @@ mm_status mmi_lex(const mmi_text *text, mmi_tokens *out)
 mm_status mmi_lex_part(const mmi_text *text, const mmi_token *literal, size_t start,
                        size_t end, mmi_tokens *out)
 {
-    lexer lex = {.text = text, .data = text->data, .at = start, .end = end, .part = true};
+    lexer lex = {
+        .text = text, .data = text->data, .at = start, .end = end, .part = true};
 
     memset(out, 0, sizeof(*out));
     lex.out = out;

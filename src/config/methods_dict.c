@@ -6,7 +6,8 @@
 
 static mm_value *dict_keys(mmi_eval *ev, mm_value *self, const mmi_args *args)
 {
-    return mmi_expect_args(ev, "keys", args, 0, 0) ? mmi_new_view(self, VIEW_KEYS) : NULL;
+    return mmi_expect_args(ev, "keys", args, 0, 0) ? mmi_new_view(self, VIEW_KEYS)
+                                                   : NULL;
 }
 
 static mm_value *dict_values(mmi_eval *ev, mm_value *self, const mmi_args *args)
@@ -107,8 +108,9 @@ static mm_value *dict_setdefault(mmi_eval *ev, mm_value *self, const mmi_args *a
 static mm_value *dict_update(mmi_eval *ev, mm_value *self, const mmi_args *args)
 {
     if (mmi_num_args(args) > 1) {
-        return mmi_fail(ev, EXC_TYPE, "update() takes at most 1 positional argument, "
-                                      "got %zu",
+        return mmi_fail(ev, EXC_TYPE,
+                        "update() takes at most 1 positional argument, "
+                        "got %zu",
                         mmi_num_args(args));
     }
     if (mmi_num_args(args) == 1 && !mmi_dict_update(ev, self, mmi_arg(args, 0))) {
@@ -223,8 +225,11 @@ static mm_value *config_deepcopy(mmi_eval *ev, mm_value *self, const mmi_args *a
 }
 
 const mmi_method mmi_config_dict_methods[] = {
-    {"values", config_values},     {"items", config_items},
-    {"update", config_update},     {"merge", config_merge},
-    {"to_dict", config_to_dict},   {"deepcopy", config_deepcopy},
+    {"values", config_values},
+    {"items", config_items},
+    {"update", config_update},
+    {"merge", config_merge},
+    {"to_dict", config_to_dict},
+    {"deepcopy", config_deepcopy},
     {NULL, NULL},
 };

@@ -147,9 +147,8 @@ static mm_value *list_count(mmi_eval *ev, mm_value *self, const mmi_args *args)
     if (!mmi_expect_args(ev, "count", args, 1, 1)) {
         return NULL;
     }
-    for (size_t at = 0; (at = find_item(ev, self, mmi_arg(args, 0), at, SIZE_MAX)) !=
-                        SIZE_MAX;
-         at++) {
+    for (size_t at = 0;
+         (at = find_item(ev, self, mmi_arg(args, 0), at, SIZE_MAX)) != SIZE_MAX; at++) {
         count++;
     }
     return mm_value_new_i64(count);
@@ -231,7 +230,8 @@ static mm_value *set_update(mmi_eval *ev, mm_value *self, const mmi_args *args)
         mm_value *items = mmi_to_list(ev, mmi_arg(args, i));
 
         for (size_t j = 0; items != NULL && j < mm_value_len(items); j++) {
-            if (!mmi_check_key(ev, mm_list_get(items, j)) || !mmi_reserve_items(ev, 1)) {
+            if (!mmi_check_key(ev, mm_list_get(items, j)) ||
+                !mmi_reserve_items(ev, 1)) {
                 break;
             }
             mm_set_add(self, mm_list_get(items, j));

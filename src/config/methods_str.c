@@ -337,7 +337,8 @@ static mm_value *str_join(mmi_eval *ev, mm_value *self, const mmi_args *args)
         return NULL;
     }
     items = mmi_to_list(ev, mmi_arg(args, 0));
-    for (size_t i = 0; items != NULL && i < mm_value_len(items) && !mm_has_error(); i++) {
+    for (size_t i = 0; items != NULL && i < mm_value_len(items) && !mm_has_error();
+         i++) {
         mm_value *item = mm_list_get(items, i);
         struct part part = {0};
 
@@ -356,7 +357,8 @@ static mm_value *str_join(mmi_eval *ev, mm_value *self, const mmi_args *args)
     return mmi_str_value(&out);
 }
 
-static mm_value *partition(mmi_eval *ev, mm_value *self, const mmi_args *args, bool right)
+static mm_value *partition(mmi_eval *ev, mm_value *self, const mmi_args *args,
+                           bool right)
 {
     struct part text = part_of(self);
     struct part by = {0};
@@ -502,7 +504,8 @@ static mm_value *str_count(mmi_eval *ev, mm_value *self, const mmi_args *args)
 }
 
 /* "" is found before every character and at the end. */
-static void replace_empty(mmi_str *out, struct part text, struct part new, int64_t limit)
+static void replace_empty(mmi_str *out, struct part text, struct part new,
+                          int64_t limit)
 {
     size_t at = 0;
 
@@ -604,13 +607,15 @@ static mm_value *str_endswith(mmi_eval *ev, mm_value *self, const mmi_args *args
     return affix(ev, self, args, true);
 }
 
-static mm_value *remove_affix(mmi_eval *ev, mm_value *self, const mmi_args *args, bool end)
+static mm_value *remove_affix(mmi_eval *ev, mm_value *self, const mmi_args *args,
+                              bool end)
 {
     struct part text = part_of(self);
     struct part part = {0};
 
     if (!mmi_expect_args(ev, end ? "removesuffix" : "removeprefix", args, 1, 1) ||
-        !read_text(ev, end ? "removesuffix" : "removeprefix", mmi_arg(args, 0), &part)) {
+        !read_text(ev, end ? "removesuffix" : "removeprefix", mmi_arg(args, 0),
+                   &part)) {
         return NULL;
     }
     if (has_affix(text, part, end)) {
@@ -632,7 +637,13 @@ static mm_value *str_removesuffix(mmi_eval *ev, mm_value *self, const mmi_args *
 
 /* ---- case ---- */
 
-typedef enum case_rule { CASE_UPPER, CASE_LOWER, CASE_TITLE, CASE_FIRST, CASE_SWAP } case_rule;
+typedef enum case_rule {
+    CASE_UPPER,
+    CASE_LOWER,
+    CASE_TITLE,
+    CASE_FIRST,
+    CASE_SWAP
+} case_rule;
 
 static uint32_t change_case(uint32_t code, case_rule rule, bool first)
 {

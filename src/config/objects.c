@@ -1,5 +1,5 @@
-/* Making, counting and printing the objects of a running config. Counts are atomic, since
- * ranges and opaque objects stay in finished values, which threads share. */
+/* Making, counting and printing the objects of a running config. Counts are atomic,
+ * since ranges and opaque objects stay in finished values, which threads share. */
 #include "config/objects.h"
 
 #include <string.h>
@@ -88,7 +88,8 @@ static char *print_exc(const void *object)
         size_t size = strlen(args);
         bool one = mm_value_len(self->args) == 1; /* repr of a tuple ends with ",)" */
 
-        text = mm_strfmt("%s%.*s%s", self->name != NULL ? self->name : mmi_exc_name(self->exc),
+        text = mm_strfmt("%s%.*s%s",
+                         self->name != NULL ? self->name : mmi_exc_name(self->exc),
                          (int)(one ? size - 2 : size), args, one ? ")" : "");
     }
     mm_free(args);
@@ -229,7 +230,8 @@ const mm_object_ops mmi_ellipsis_ops = OPS("ellipsis", print_ellipsis, equal_ell
 
 mm_value *mmi_new_ellipsis(void)
 {
-    return mmi_object_value(mmi_object_new(sizeof(mmi_object), NULL), &mmi_ellipsis_ops);
+    return mmi_object_value(mmi_object_new(sizeof(mmi_object), NULL),
+                            &mmi_ellipsis_ops);
 }
 
 mm_value *mmi_new_builtin(const mmi_builtin_def *def)
@@ -324,8 +326,9 @@ mm_value *mmi_new_range(int64_t start, int64_t stop, int64_t step)
     mmi_range_object *object = mmi_object_new(sizeof(*object), NULL);
 
     if (object != NULL) {
-        uint64_t span = step > 0 ? (stop > start ? (uint64_t)stop - (uint64_t)start : 0)
-                                 : (start > stop ? (uint64_t)start - (uint64_t)stop : 0);
+        uint64_t span = step > 0
+                            ? (stop > start ? (uint64_t)stop - (uint64_t)start : 0)
+                            : (start > stop ? (uint64_t)start - (uint64_t)stop : 0);
         uint64_t width = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
         uint64_t count = span == 0 ? 0 : (span - 1) / width + 1;
 

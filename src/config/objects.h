@@ -1,6 +1,6 @@
-/* Values that exist only while a config runs: functions, types, modules, iterators. Each
- * is an object value with one of the tables below; ranges and opaque objects may also
- * stand in a finished config. */
+/* Values that exist only while a config runs: functions, types, modules, iterators.
+ * Each is an object value with one of the tables below; ranges and opaque objects may
+ * also stand in a finished config. */
 #ifndef MM_CONFIG_OBJECTS_H
 #define MM_CONFIG_OBJECTS_H
 
@@ -18,7 +18,8 @@ typedef struct mmi_object {
 void *mmi_object_new(size_t size, void (*deinit)(void *self));
 void mmi_object_ref(void *object);
 void mmi_object_unref(void *object);
-/* Makes a value of a new object and gives the object to it. NULL if `object` is NULL. */
+/* Makes a value of a new object and gives the object to it. NULL if `object` is NULL.
+ */
 mm_value *mmi_object_value(void *object, const mm_object_ops *ops);
 
 /* ---- functions ---- */
@@ -172,7 +173,6 @@ void mmi_std_each(const mmi_std_def *def, void (*visit)(void *user, const char *
                   void *user);
 
 /* The object of a value if it has these ops, else NULL. */
-#define MMI_OBJECT(type, ops, value)                                                   \
-    ((type *)mm_value_find_object((value), (ops)))
+#define MMI_OBJECT(type, ops, value) ((type *)mm_value_find_object((value), (ops)))
 
 #endif

@@ -1,5 +1,6 @@
 /* Operators on everything: numbers are handed on, the rest is done here. Comparisons
- * follow Python: equality of everything, order within numbers, strings and sequences. */
+ * follow Python: equality of everything, order within numbers, strings and sequences.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@ static void *unsupported(mmi_eval *ev, mmi_op op, const mm_value *a, const mm_va
 {
     (void)mmi_fail(ev, EXC_TYPE, "'%s' cannot be applied to %s and %s", mmi_op_text(op),
                    mm_value_type_name(a), mm_value_type_name(b));
-    if (op == OP_ADD && (mm_value_kind(a) == MM_KIND_STR) != (mm_value_kind(b) == MM_KIND_STR) &&
+    if (op == OP_ADD &&
+        (mm_value_kind(a) == MM_KIND_STR) != (mm_value_kind(b) == MM_KIND_STR) &&
         (mmi_is_number(a) || mmi_is_number(b))) {
         (void)mm_error_hint("use str() or an f-string to join a number to a text");
     }
@@ -92,8 +94,8 @@ static mm_value *concat_bytes(mmi_eval *ev, mm_value *a, mm_value *b)
 
 static mm_value *concat_items(mmi_eval *ev, mm_value *a, mm_value *b)
 {
-    mm_value *made = mm_value_kind(a) == MM_KIND_LIST ? mm_value_new_list()
-                                                      : mm_value_new_tuple();
+    mm_value *made =
+        mm_value_kind(a) == MM_KIND_LIST ? mm_value_new_list() : mm_value_new_tuple();
 
     if (made != NULL && (!mmi_extend(ev, made, a) || !mmi_extend(ev, made, b))) {
         mm_value_unref(made);
@@ -106,7 +108,8 @@ static mm_value *repeat_data(mmi_eval *ev, mm_value *value, size_t count)
 {
     bool text = mm_value_kind(value) == MM_KIND_STR;
     size_t size = 0;
-    const char *data = text ? mm_value_str_n(value, &size) : mm_value_bytes(value, &size);
+    const char *data =
+        text ? mm_value_str_n(value, &size) : mm_value_bytes(value, &size);
     mmi_str out = {0};
     mm_value *made = NULL;
 
@@ -164,9 +167,10 @@ mm_value *mmi_repeat(mmi_eval *ev, mm_value *value, mm_value *count_value)
 /* A set of what `value` holds: a set itself or keys of a dict. NULL: no such thing. */
 static bool is_set_like(const mm_value *value)
 {
-    const mmi_view_object *view = mm_value_kind(value) == MM_KIND_OBJECT
-                                      ? MMI_OBJECT(mmi_view_object, &mmi_view_ops, value)
-                                      : NULL;
+    const mmi_view_object *view =
+        mm_value_kind(value) == MM_KIND_OBJECT
+            ? MMI_OBJECT(mmi_view_object, &mmi_view_ops, value)
+            : NULL;
 
     return mm_value_kind(value) == MM_KIND_SET ||
            (view != NULL && view->kind != VIEW_VALUES);
@@ -286,8 +290,8 @@ mm_value *mmi_binary(mmi_eval *ev, mmi_op op, mm_value *a, mm_value *b)
     if (op == OP_MUL && mmi_is_int(a) && is_sequence(y)) {
         return mmi_repeat(ev, b, a);
     }
-    if ((op == OP_OR || op == OP_AND || op == OP_SUB || op == OP_XOR) && is_set_like(a) &&
-        is_set_like(b)) {
+    if ((op == OP_OR || op == OP_AND || op == OP_SUB || op == OP_XOR) &&
+        is_set_like(a) && is_set_like(b)) {
         return set_binary(ev, op, a, b);
     }
     if (op == OP_OR && x == MM_KIND_DICT && y == MM_KIND_DICT) {
@@ -356,10 +360,8 @@ mm_value *mmi_binary_in_place(mmi_eval *ev, mmi_op op, mm_value *a, mm_value *b)
 /* Order of two numbers: -1, 0, 1; 2 if one is NaN; 3 with an error. */
 static int order_numbers(mm_value *a, mm_value *b)
 {
-    bool floats =
-        mm_value_kind(a) == MM_KIND_F64 || mm_value_kind(b) == MM_KIND_F64;
-    bool big =
-        mm_value_kind(a) == MM_KIND_BIGINT || mm_value_kind(b) == MM_KIND_BIGINT;
+    bool floats = mm_value_kind(a) == MM_KIND_F64 || mm_value_kind(b) == MM_KIND_F64;
+    bool big = mm_value_kind(a) == MM_KIND_BIGINT || mm_value_kind(b) == MM_KIND_BIGINT;
     mmi_big x = {0};
     mmi_big y = {0};
     int order = 3;
@@ -380,15 +382,16 @@ static int order_numbers(mm_value *a, mm_value *b)
         if (isinf(p) || isinf(q)) {
             return isinf(p) ? (p > 0 ? 1 : -1) : (q > 0 ? -1 : 1);
         }
-        /* a large int beside a float: compare whole parts, then what is behind the point */
+        /* a large int beside a float: compare whole parts, then what is behind the
+         * point */
         if ((mm_value_kind(a) == MM_KIND_F64 ? mmi_big_from_f64(&x, p)
                                              : mmi_big_load(&x, a)) &&
             (mm_value_kind(b) == MM_KIND_F64 ? mmi_big_from_f64(&y, q)
                                              : mmi_big_load(&y, b))) {
             order = mmi_big_compare(&x, &y);
             if (order == 0) {
-                double rest = mm_value_kind(a) == MM_KIND_F64 ? p - trunc(p)
-                                                              : trunc(q) - q;
+                double rest =
+                    mm_value_kind(a) == MM_KIND_F64 ? p - trunc(p) : trunc(q) - q;
 
                 order = rest < 0 ? -1 : rest > 0 ? 1 : 0;
             }
@@ -420,7 +423,7 @@ static int order_items(mmi_eval *ev, mmi_op op, mm_value *a, mm_value *b)
     size_t y = mm_value_len(b);
     int order = 0;
 
-    if (ev->depth >= MMI_MAX_DEPTH_EVAL) {
+    if (ev->depth >= ev->max_depth) {
         (void)mmi_fail(ev, EXC_RECURSION, "values nested too deeply to be compared");
         return 3;
     }
@@ -607,7 +610,8 @@ int mmi_contains(mmi_eval *ev, mm_value *container, mm_value *item)
         if (range != NULL && (mm_value_kind(item) == MM_KIND_I64 ||
                               mm_value_kind(item) == MM_KIND_BOOL)) {
             int64_t value = mm_value_i64(item);
-            int64_t last = range->count == 0 ? 0 : mmi_range_at(range, range->count - 1);
+            int64_t last =
+                range->count == 0 ? 0 : mmi_range_at(range, range->count - 1);
             int64_t low = range->step > 0 ? range->start : last;
             int64_t high = range->step > 0 ? last : range->start;
 

@@ -25,7 +25,8 @@ static void *divides_by_zero(mmi_eval *ev)
 
 /* ---- big ints ---- */
 
-static mm_value *big_power(mmi_eval *ev, const mmi_big *a, const mmi_big *b, mmi_big *out)
+static mm_value *big_power(mmi_eval *ev, const mmi_big *a, const mmi_big *b,
+                           mmi_big *out)
 {
     int64_t bits = mmi_big_bits(a);
     uint64_t exponent = b->count == 0 ? 0 : b->limbs[0];
@@ -94,7 +95,8 @@ static bool big_simple(mmi_op op, const mmi_big *a, const mmi_big *b, mmi_big *o
     }
 }
 
-static mm_value *big_compute(mmi_eval *ev, mmi_op op, const mmi_big *a, const mmi_big *b)
+static mm_value *big_compute(mmi_eval *ev, mmi_op op, const mmi_big *a,
+                             const mmi_big *b)
 {
     mmi_big out = {0};
     mm_value *value = NULL;
@@ -273,15 +275,18 @@ static mm_value *power_f64(mmi_eval *ev, double a, double b)
     double result = 0;
 
     if (a == 0 && b < 0) {
-        return mmi_fail(ev, EXC_ZERO_DIVISION, "0.0 cannot be raised to a negative power");
+        return mmi_fail(ev, EXC_ZERO_DIVISION,
+                        "0.0 cannot be raised to a negative power");
     }
     if (a < 0 && isfinite(a) && isfinite(b) && b != floor(b)) {
-        return mmi_fail(ev, EXC_FATAL, "a root of a negative number is complex, which a "
-                                       "config cannot hold");
+        return mmi_fail(ev, EXC_FATAL,
+                        "a root of a negative number is complex, which a "
+                        "config cannot hold");
     }
     result = pow(a, b);
     if (isinf(result) && isfinite(a) && isfinite(b)) {
-        return mmi_fail(ev, EXC_OVERFLOW, "the result of '**' is too large for a float");
+        return mmi_fail(ev, EXC_OVERFLOW,
+                        "the result of '**' is too large for a float");
     }
     return mm_value_new_f64(result);
 }
@@ -403,7 +408,8 @@ mm_value *mmi_unary(mmi_eval *ev, mmi_op op, mm_value *a)
         return mm_value_new_f64(op == OP_NEG ? -value : value);
     }
     if (op == OP_POS) {
-        return kind == MM_KIND_BOOL ? mm_value_new_i64(mm_value_i64(a)) : mm_value_ref(a);
+        return kind == MM_KIND_BOOL ? mm_value_new_i64(mm_value_i64(a))
+                                    : mm_value_ref(a);
     }
     if (op == OP_NEG) {
         return negate(ev, a);

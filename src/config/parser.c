@@ -1,5 +1,5 @@
-/* The parser: recursive descent over the token array. This file holds the entry point and
- * what the grammar files share: tokens, errors, lists, nodes. */
+/* The parser: recursive descent over the token array. This file holds the entry point
+ * and what the grammar files share: tokens, errors, lists, nodes. */
 #include "config/parser.h"
 
 #include <stdarg.h>
@@ -60,7 +60,8 @@ mmi_nodes mmi_list_take(mmi_parser *p, mmi_list *list)
 /* ---- errors ---- */
 
 /* "name 'x'", "number '3'", "'='", "end of line". */
-static void describe(const mmi_parser *p, const mmi_token *token, char *out, size_t size)
+static void describe(const mmi_parser *p, const mmi_token *token, char *out,
+                     size_t size)
 {
     const char *text = p->text->data + token->start;
     int shown = token->size > 40 ? 40 : (int)token->size;
@@ -86,8 +87,8 @@ static void *fail_at(mmi_parser *p, int32_t line, int32_t column, const char *te
 
     (void)mm_raise(MM_ECONFIG, "syntax error: %s", text);
     (void)mm_error_locate(&source);
-    if (open->size > 0 && (open->line < line ||
-                           (open->line == line && open->column < column))) {
+    if (open->size > 0 &&
+        (open->line < line || (open->line == line && open->column < column))) {
         (void)mm_error_hint("the %s of line %d column %d is never closed",
                             mmi_tok_name((mmi_tok)open->kind), (int)open->line,
                             (int)open->column);
@@ -308,16 +309,16 @@ const char *mmi_node_name(const mmi_node *node)
 const char *mmi_op_text(mmi_op op)
 {
     static const char *const texts[] = {
-        [OP_ADD] = "+",      [OP_SUB] = "-",       [OP_MUL] = "*",
-        [OP_MATMUL] = "@",   [OP_DIV] = "/",       [OP_FLOOR_DIV] = "//",
-        [OP_MOD] = "%",      [OP_POW] = "**",      [OP_LSHIFT] = "<<",
-        [OP_RSHIFT] = ">>",  [OP_OR] = "|",        [OP_XOR] = "^",
-        [OP_AND] = "&",      [OP_POS] = "+",       [OP_NEG] = "-",
-        [OP_INVERT] = "~",   [OP_NOT] = "not",     [OP_EQ] = "==",
-        [OP_NE] = "!=",      [OP_LT] = "<",        [OP_LE] = "<=",
-        [OP_GT] = ">",       [OP_GE] = ">=",       [OP_IN] = "in",
-        [OP_NOT_IN] = "not in", [OP_IS] = "is",    [OP_IS_NOT] = "is not",
-        [OP_BOTH] = "and",   [OP_EITHER] = "or",
+        [OP_ADD] = "+",         [OP_SUB] = "-",     [OP_MUL] = "*",
+        [OP_MATMUL] = "@",      [OP_DIV] = "/",     [OP_FLOOR_DIV] = "//",
+        [OP_MOD] = "%",         [OP_POW] = "**",    [OP_LSHIFT] = "<<",
+        [OP_RSHIFT] = ">>",     [OP_OR] = "|",      [OP_XOR] = "^",
+        [OP_AND] = "&",         [OP_POS] = "+",     [OP_NEG] = "-",
+        [OP_INVERT] = "~",      [OP_NOT] = "not",   [OP_EQ] = "==",
+        [OP_NE] = "!=",         [OP_LT] = "<",      [OP_LE] = "<=",
+        [OP_GT] = ">",          [OP_GE] = ">=",     [OP_IN] = "in",
+        [OP_NOT_IN] = "not in", [OP_IS] = "is",     [OP_IS_NOT] = "is not",
+        [OP_BOTH] = "and",      [OP_EITHER] = "or",
     };
     return texts[op];
 }

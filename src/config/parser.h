@@ -14,8 +14,8 @@ typedef struct mmi_parser {
     const mmi_tokens *tokens;
     size_t at; /* index of the next token */
     int depth;
-    mmi_function *function; /* the def or lambda around, or NULL */
-    int loops;              /* loops around, inside the function */
+    mmi_function *function;  /* the def or lambda around, or NULL */
+    int loops;               /* loops around, inside the function */
     const char *unsupported; /* what the string just read holds that we cannot store */
 } mmi_parser;
 
@@ -94,13 +94,14 @@ mm_value *mmi_new_ellipsis(void);
 
 /* ---- expressions (parser_expr.c, parser_atom.c, parser_string.c) ---- */
 
-mmi_node *mmi_parse_expression(mmi_parser *p);   /* conditional or lambda */
-mmi_node *mmi_parse_disjunction(mmi_parser *p);  /* a or b: no `if`, no lambda */
-mmi_node *mmi_parse_named(mmi_parser *p);        /* also x := y */
+mmi_node *mmi_parse_expression(mmi_parser *p);      /* conditional or lambda */
+mmi_node *mmi_parse_disjunction(mmi_parser *p);     /* a or b: no `if`, no lambda */
+mmi_node *mmi_parse_named(mmi_parser *p);           /* also x := y */
 mmi_node *mmi_parse_star_expression(mmi_parser *p); /* also *x, x := y not */
-mmi_node *mmi_parse_expressions(mmi_parser *p);  /* a, *b, c: a tuple if there is a comma */
+mmi_node *
+mmi_parse_expressions(mmi_parser *p); /* a, *b, c: a tuple if there is a comma */
 mmi_node *mmi_parse_yield(mmi_parser *p);
-mmi_node *mmi_parse_bitor(mmi_parser *p);  /* what may follow a star */
+mmi_node *mmi_parse_bitor(mmi_parser *p);   /* what may follow a star */
 mmi_node *mmi_parse_primary(mmi_parser *p); /* atom with trailers */
 mmi_node *mmi_parse_atom(mmi_parser *p);
 mmi_node *mmi_parse_lambda(mmi_parser *p);

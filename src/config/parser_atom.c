@@ -135,8 +135,8 @@ static bool parse_pair(mmi_parser *p, mmi_node **out_key, mmi_node **out_value)
     return *out_value != NULL;
 }
 
-/* A dict display behind its first pair. A NULL key is kept as the value itself in `keys`
- * until the lists are taken, since lists skip NULL. */
+/* A dict display behind its first pair. A NULL key is kept as the value itself in
+ * `keys` until the lists are taken, since lists skip NULL. */
 static mmi_node *finish_dict(mmi_parser *p, const mmi_token *open, mmi_node *key,
                              mmi_node *value)
 {
@@ -173,7 +173,8 @@ static mmi_node *finish_dict(mmi_parser *p, const mmi_token *open, mmi_node *key
     return node;
 }
 
-static mmi_node *parse_set_display(mmi_parser *p, const mmi_token *open, mmi_node *first)
+static mmi_node *parse_set_display(mmi_parser *p, const mmi_token *open,
+                                   mmi_node *first)
 {
     mmi_node *node = NULL;
 
@@ -330,7 +331,8 @@ static void add_positional(mmi_parser *p, mmi_list *args, const mmi_list *keywor
         return;
     }
     if (mmi_peek_kind(p) == TOK_ASSIGN) {
-        (void)mmi_node_error(p, node, "%s cannot name an argument", mmi_node_name(node));
+        (void)mmi_node_error(p, node, "%s cannot name an argument",
+                             mmi_node_name(node));
         (void)mm_error_hint("use '==' to compare");
     } else if (is_comp(p)) {
         bool alone = args->count == 0 && keywords->count == 0;
@@ -338,11 +340,13 @@ static void add_positional(mmi_parser *p, mmi_list *args, const mmi_list *keywor
         node = mmi_parse_comp(p, NODE_GENERATOR, node, NULL);
         if (node != NULL && (!alone || mmi_peek_kind(p) == TOK_COMMA)) {
             /* f(x for x in y,) alone is accepted by no Python either */
-            (void)mmi_node_error(p, node, "a generator among other arguments needs "
-                                          "brackets of its own");
+            (void)mmi_node_error(p, node,
+                                 "a generator among other arguments needs "
+                                 "brackets of its own");
         }
     } else if (keywords->count > 0 && node->kind != NODE_STARRED) {
-        (void)mmi_node_error(p, node, "a positional argument follows a keyword argument");
+        (void)mmi_node_error(p, node,
+                             "a positional argument follows a keyword argument");
     }
     mmi_list_add(args, node);
 }
@@ -472,9 +476,10 @@ mmi_node *mmi_parse_primary(mmi_parser *p)
             node = mmi_new_node_at(p, NODE_CALL, object);
             if (node != NULL) {
                 node->u.call.callee = object;
-                node = mmi_parse_arguments(p, &node->u.call.args, &node->u.call.keywords)
-                           ? node
-                           : NULL;
+                node =
+                    mmi_parse_arguments(p, &node->u.call.args, &node->u.call.keywords)
+                        ? node
+                        : NULL;
             }
         } else if (mmi_peek_kind(p) == TOK_LBRACKET) {
             (void)mmi_next(p);
@@ -630,7 +635,8 @@ static bool check_params(mmi_parser *p, const param_list *list)
             return false;
         }
         for (int32_t j = 0; j < i && param->name != NULL; j++) {
-            if (list->at[j].name != NULL && strcmp(list->at[j].name, param->name) == 0) {
+            if (list->at[j].name != NULL &&
+                strcmp(list->at[j].name, param->name) == 0) {
                 (void)mmi_syntax_error(p, mmi_peek(p), "two parameters are called '%s'",
                                        param->name);
                 return false;
@@ -663,8 +669,8 @@ bool mmi_parse_params(mmi_parser *p, mmi_function *function, mmi_tok end)
         return false;
     }
     function->num_params = list->count;
-    function->params = mmi_arena_alloc(
-        &p->ast->arena, (size_t)(list->count + 1) * sizeof(mmi_param));
+    function->params =
+        mmi_arena_alloc(&p->ast->arena, (size_t)(list->count + 1) * sizeof(mmi_param));
     if (function->params == NULL) {
         return false;
     }

@@ -43,7 +43,8 @@ mmi_nodes mmi_parse_block(mmi_parser *p, const char *owner)
     return mmi_list_take(p, &body);
 }
 
-/* `if` and `elif` chains hang one in the other's `otherwise`, built without recursion. */
+/* `if` and `elif` chains hang one in the other's `otherwise`, built without recursion.
+ */
 static mmi_node *parse_if(mmi_parser *p)
 {
     mmi_node *top = NULL;
@@ -183,8 +184,8 @@ mmi_node *mmi_parse_try(mmi_parser *p)
 
 /* ---- with ---- */
 
-/* True if the bracket at the next token encloses the whole head of the `with`: behind its
- * partner comes ':'. */
+/* True if the bracket at the next token encloses the whole head of the `with`: behind
+ * its partner comes ':'. */
 static bool is_bracketed_head(const mmi_parser *p)
 {
     int depth = 0;

@@ -1,6 +1,6 @@
 /* Expressions by precedence, from the conditional down to the power operator. Binary
- * operators are climbed in one loop; only brackets, unary operators and right-hand sides
- * recurse. */
+ * operators are climbed in one loop; only brackets, unary operators and right-hand
+ * sides recurse. */
 #include "config/parser.h"
 
 typedef struct binary_op {
@@ -9,12 +9,10 @@ typedef struct binary_op {
 
 /* Levels: 1 binds least. */
 static const binary_op binary_ops[] = {
-    {TOK_BAR, OP_OR, 1},         {TOK_CARET, OP_XOR, 2},
-    {TOK_AMPER, OP_AND, 3},      {TOK_LSHIFT, OP_LSHIFT, 4},
-    {TOK_RSHIFT, OP_RSHIFT, 4},  {TOK_PLUS, OP_ADD, 5},
-    {TOK_MINUS, OP_SUB, 5},      {TOK_STAR, OP_MUL, 6},
-    {TOK_SLASH, OP_DIV, 6},      {TOK_DSLASH, OP_FLOOR_DIV, 6},
-    {TOK_PERCENT, OP_MOD, 6},    {TOK_AT, OP_MATMUL, 6},
+    {TOK_BAR, OP_OR, 1},           {TOK_CARET, OP_XOR, 2},     {TOK_AMPER, OP_AND, 3},
+    {TOK_LSHIFT, OP_LSHIFT, 4},    {TOK_RSHIFT, OP_RSHIFT, 4}, {TOK_PLUS, OP_ADD, 5},
+    {TOK_MINUS, OP_SUB, 5},        {TOK_STAR, OP_MUL, 6},      {TOK_SLASH, OP_DIV, 6},
+    {TOK_DSLASH, OP_FLOOR_DIV, 6}, {TOK_PERCENT, OP_MOD, 6},   {TOK_AT, OP_MATMUL, 6},
 };
 
 static mmi_node *parse_factor(mmi_parser *p);
@@ -219,8 +217,7 @@ static mmi_node *parse_inversion(mmi_parser *p)
 /* a and b and c; a or b or c. */
 static mmi_node *parse_boolean(mmi_parser *p, mmi_tok word)
 {
-    mmi_node *first =
-        word == KW_OR ? parse_boolean(p, KW_AND) : parse_inversion(p);
+    mmi_node *first = word == KW_OR ? parse_boolean(p, KW_AND) : parse_inversion(p);
     mmi_list items = {0};
     mmi_node *node = NULL;
 

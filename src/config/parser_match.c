@@ -1,19 +1,20 @@
-/* The match statement. `match` and `case` are names elsewhere, so the line is tried first:
- * only "match ... :" with a block that begins with "case" is one. Patterns look like
- * expressions and are kept as such. */
+/* The match statement. `match` and `case` are names elsewhere, so the line is tried
+ * first: only "match ... :" with a block that begins with "case" is one. Patterns look
+ * like expressions and are kept as such. */
 #include <string.h>
 
 #include "config/parser.h"
 
-/* True if the logical line at the next token ends with ':' and a block of `case` follows.
+/* True if the logical line at the next token ends with ':' and a block of `case`
+ * follows.
  */
 static bool is_match(const mmi_parser *p)
 {
     const mmi_token *at = p->tokens->at;
     size_t i = p->at + 1;
 
-    if (at[i].kind == TOK_ASSIGN || at[i].kind == TOK_DOT || at[i].kind == TOK_NEWLINE ||
-        at[i].kind == TOK_END) {
+    if (at[i].kind == TOK_ASSIGN || at[i].kind == TOK_DOT ||
+        at[i].kind == TOK_NEWLINE || at[i].kind == TOK_END) {
         return false;
     }
     while (i < p->tokens->count && at[i].kind != TOK_NEWLINE && at[i].kind != TOK_END &&

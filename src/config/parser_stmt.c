@@ -8,12 +8,12 @@ typedef struct augmented {
 } augmented;
 
 static const augmented augmented_ops[] = {
-    {TOK_PLUS_ASSIGN, OP_ADD},     {TOK_MINUS_ASSIGN, OP_SUB},
-    {TOK_STAR_ASSIGN, OP_MUL},     {TOK_SLASH_ASSIGN, OP_DIV},
+    {TOK_PLUS_ASSIGN, OP_ADD},         {TOK_MINUS_ASSIGN, OP_SUB},
+    {TOK_STAR_ASSIGN, OP_MUL},         {TOK_SLASH_ASSIGN, OP_DIV},
     {TOK_DSLASH_ASSIGN, OP_FLOOR_DIV}, {TOK_PERCENT_ASSIGN, OP_MOD},
-    {TOK_AT_ASSIGN, OP_MATMUL},    {TOK_AMPER_ASSIGN, OP_AND},
-    {TOK_BAR_ASSIGN, OP_OR},       {TOK_CARET_ASSIGN, OP_XOR},
-    {TOK_RSHIFT_ASSIGN, OP_RSHIFT}, {TOK_LSHIFT_ASSIGN, OP_LSHIFT},
+    {TOK_AT_ASSIGN, OP_MATMUL},        {TOK_AMPER_ASSIGN, OP_AND},
+    {TOK_BAR_ASSIGN, OP_OR},           {TOK_CARET_ASSIGN, OP_XOR},
+    {TOK_RSHIFT_ASSIGN, OP_RSHIFT},    {TOK_LSHIFT_ASSIGN, OP_LSHIFT},
     {TOK_DSTAR_ASSIGN, OP_POW},
 };
 
@@ -365,8 +365,7 @@ static mmi_node *parse_loop_control(mmi_parser *p, mmi_node_kind kind)
 static bool is_type_alias(const mmi_parser *p)
 {
     return mmi_is_word(p, "type") && mmi_peek_second(p) == TOK_NAME &&
-           p->at + 2 < p->tokens->count &&
-           p->tokens->at[p->at + 2].kind == TOK_ASSIGN;
+           p->at + 2 < p->tokens->count && p->tokens->at[p->at + 2].kind == TOK_ASSIGN;
 }
 
 static mmi_node *parse_type_alias(mmi_parser *p)

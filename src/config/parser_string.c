@@ -1,6 +1,6 @@
 /* Literals: numbers, strings with all their prefixes and escapes, f-strings. Adjacent
- * literals are one. The fields of an f-string are lexed and parsed from their own bytes of
- * the text, so that every node inside keeps its place. */
+ * literals are one. The fields of an f-string are lexed and parsed from their own bytes
+ * of the text, so that every node inside keeps its place. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,7 +139,8 @@ static literal take_apart(const mmi_parser *p, const mmi_token *token)
 }
 
 /* An error at an offset of the text. */
-static void *fail(mmi_parser *p, const mmi_token *token, size_t offset, const char *text)
+static void *fail(mmi_parser *p, const mmi_token *token, size_t offset,
+                  const char *text)
 {
     mmi_token place = *token;
 
@@ -241,13 +242,13 @@ static size_t decode_escape(mmi_parser *p, const literal *lit, size_t at, mmi_st
 }
 
 /* Decodes bytes [at, end) without f-string fields. */
-static void decode(mmi_parser *p, const literal *lit, size_t at, size_t end, mmi_str *out)
+static void decode(mmi_parser *p, const literal *lit, size_t at, size_t end,
+                   mmi_str *out)
 {
     const char *text = p->text->data;
 
     while (at < end && !mm_has_error()) {
-        const char *escape =
-            lit->raw ? NULL : memchr(text + at, '\\', end - at);
+        const char *escape = lit->raw ? NULL : memchr(text + at, '\\', end - at);
         size_t stop = escape == NULL ? end : (size_t)(escape - text);
 
         mmi_str_add_n(out, text + at, stop - at);
@@ -432,7 +433,8 @@ static bool parse_parts(mmi_parser *p, bool bytes, joined *out, bool *out_format
         literal lit = take_apart(p, mmi_next(p));
 
         if (lit.bytes != bytes) {
-            (void)mmi_syntax_error(p, lit.token, "bytes and text literals side by side");
+            (void)mmi_syntax_error(p, lit.token,
+                                   "bytes and text literals side by side");
             return false;
         }
         if (lit.formatted) {

@@ -1,6 +1,6 @@
 /* Names: which function binds what, and looking them up. As in Python, a name that a
- * function binds anywhere in its body is its own everywhere in it. The names of the file
- * itself are one dict, which locals() and globals() hand out. */
+ * function binds anywhere in its body is its own everywhere in it. The names of the
+ * file itself are one dict, which locals() and globals() hand out. */
 #include <string.h>
 
 #include "base/suggest.h"
@@ -470,7 +470,8 @@ mm_value *mmi_name_get(mmi_eval *ev, const char *name)
         }
         if (!scope->is_class) {
             return mmi_fail(ev, EXC_UNBOUND_LOCAL,
-                            "'%s' is used before it has a value in this function", name);
+                            "'%s' is used before it has a value in this function",
+                            name);
         }
     }
     value = mm_dict_find(ev->module->globals, name);

@@ -41,7 +41,7 @@ mm_value *mmi_str_of(mmi_eval *ev, mm_value *value)
     if (exception != NULL) { /* the one argument, or the tuple of them */
         size_t count = mm_value_len(exception->args);
 
-        return count == 0   ? mm_value_new_str("")
+        return count == 0  ? mm_value_new_str("")
                : count > 1 ? mmi_repr_of(ev, exception->args)
                : exception->exc == EXC_KEY
                    ? mmi_repr_of(ev, mm_list_get(exception->args, 0))
@@ -75,7 +75,8 @@ mm_value *mmi_ascii_of(mmi_eval *ev, mm_value *text)
 
 /* ---- the format mini-language ---- */
 
-static void *bad_spec(mmi_eval *ev, const char *spec, size_t size, const mm_value *value)
+static void *bad_spec(mmi_eval *ev, const char *spec, size_t size,
+                      const mm_value *value)
 {
     return mmi_fail(ev, EXC_VALUE, "'%.*s' is no format for %s",
                     (int)(size > 100 ? 100 : size), spec, mm_value_type_name(value));
@@ -202,7 +203,8 @@ static void add_grouped(mmi_str *out, const char *digits, size_t count, char gro
         if (written > 0 && written % every == 0) {
             mmi_str_add_char(&reversed, group); /* a digit follows: none may lead */
         }
-        mmi_str_add_char(&reversed, written < count ? digits[count - 1 - written] : '0');
+        mmi_str_add_char(&reversed,
+                         written < count ? digits[count - 1 - written] : '0');
         written++;
     }
     for (size_t i = reversed.size; i-- > 0;) {
@@ -373,8 +375,8 @@ static void write_float(const mmi_spec *spec, double value, mmi_str *out)
     if (spec->type == '%') {
         mmi_str_add_char(out, '%');
     }
-    for (size_t i = 0; i < out->size && strchr("EFG", spec->type) != NULL &&
-                       spec->type != '\0';
+    for (size_t i = 0;
+         i < out->size && strchr("EFG", spec->type) != NULL && spec->type != '\0';
          i++) {
         out->data[i] = (char)mmi_upper((unsigned char)out->data[i]);
     }
@@ -401,7 +403,8 @@ static mm_value *format_float(mmi_eval *ev, const mmi_spec *spec, double value)
         }
         digits = mmi_strndup(text, whole);
         if (digits != NULL) {
-            made = finish_number(ev, spec, negative, "", digits, whole, text + whole, 3);
+            made =
+                finish_number(ev, spec, negative, "", digits, whole, text + whole, 3);
         }
         mm_free(digits);
     }

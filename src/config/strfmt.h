@@ -10,11 +10,11 @@ typedef struct mmi_spec {
     char align; /* one of <>=^, 0: by type */
     char sign;  /* one of "+- ", 0 */
     bool alternate;
-    bool zero;       /* '0' before the width */
-    int64_t width;   /* -1: none */
-    char group;      /* ',' or '_', 0 */
+    bool zero;         /* '0' before the width */
+    int64_t width;     /* -1: none */
+    char group;        /* ',' or '_', 0 */
     int64_t precision; /* -1: none */
-    char type;       /* 0: by value */
+    char type;         /* 0: by value */
 } mmi_spec;
 
 /* False if the text is no format spec. */

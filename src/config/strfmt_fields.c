@@ -30,8 +30,8 @@ static mm_value *take_value(struct percent *p)
     size_t count = p->tuple ? mm_value_len(p->values) : 1;
 
     if (p->next >= count) {
-        return mmi_fail(p->ev, EXC_TYPE, "the format needs more values than the %zu given",
-                        count);
+        return mmi_fail(p->ev, EXC_TYPE,
+                        "the format needs more values than the %zu given", count);
     }
     p->next++;
     return mm_value_ref(p->tuple ? mm_list_get(p->values, p->next - 1) : p->values);
@@ -56,7 +56,8 @@ static size_t read_digits(const char *text, size_t size, size_t at, int64_t *out
     return at;
 }
 
-static size_t read_flags(const char *text, size_t size, size_t at, struct conversion *out)
+static size_t read_flags(const char *text, size_t size, size_t at,
+                         struct conversion *out)
 {
     for (; at < size; at++) {
         switch (text[at]) {
@@ -83,8 +84,8 @@ static size_t read_flags(const char *text, size_t size, size_t at, struct conver
 }
 
 /* Reads behind a '%'; returns what follows, 0 with an error. */
-static size_t read_conversion(struct percent *p, const char *text, size_t size, size_t at,
-                              struct conversion *out)
+static size_t read_conversion(struct percent *p, const char *text, size_t size,
+                              size_t at, struct conversion *out)
 {
     *out = (struct conversion){.width = -1, .precision = -1};
     if (at < size && text[at] == '(') {
@@ -333,7 +334,8 @@ static mm_value *argument(struct formatter *f, const char *name, size_t size)
         f->automatic = f->automatic || size == 0;
         f->manual = f->manual || size > 0;
         if (f->automatic && f->manual) {
-            return mmi_fail(f->ev, EXC_VALUE, "a format mixes numbered and automatic fields");
+            return mmi_fail(f->ev, EXC_VALUE,
+                            "a format mixes numbered and automatic fields");
         }
         if (size == 0) {
             index = f->next++;
@@ -342,14 +344,16 @@ static mm_value *argument(struct formatter *f, const char *name, size_t size)
             index = index * 10 + (name[i] - '0');
         }
         value = mmi_arg(f->args, (size_t)index);
-        return value != NULL ? mm_value_ref(value)
-                             : mmi_fail(f->ev, EXC_INDEX,
-                                        "format() has no argument %lld, only %zu were given",
-                                        (long long)index, mmi_num_args(f->args));
+        return value != NULL
+                   ? mm_value_ref(value)
+                   : mmi_fail(f->ev, EXC_INDEX,
+                              "format() has no argument %lld, only %zu were given",
+                              (long long)index, mmi_num_args(f->args));
     }
     key = mm_value_new_str_n(name, size);
-    value = f->args->named == NULL || key == NULL ? NULL
-                                                  : mm_dict_find_key(f->args->named, key);
+    value = f->args->named == NULL || key == NULL
+                ? NULL
+                : mm_dict_find_key(f->args->named, key);
     mm_value_unref(key);
     return value != NULL || mm_has_error()
                ? mm_value_ref(value)
@@ -358,7 +362,8 @@ static mm_value *argument(struct formatter *f, const char *name, size_t size)
 }
 
 /* [key] or .name behind an argument. */
-static mm_value *follow(struct formatter *f, mm_value *value, const char *path, size_t size)
+static mm_value *follow(struct formatter *f, mm_value *value, const char *path,
+                        size_t size)
 {
     size_t at = 0;
 
@@ -435,9 +440,10 @@ static void format_field(struct formatter *f, const char *field, size_t size, in
     if (value != NULL && head < size && field[head] == ':') {
         (void)format_into(f, field + head + 1, size - head - 1, depth + 1, &spec);
     }
-    shown = value == NULL || mm_has_error() ? NULL : convert_field(f, value, conversion);
-    text = shown == NULL ? NULL
-                         : mmi_format(f->ev, shown, mmi_str_text(&spec), spec.size);
+    shown =
+        value == NULL || mm_has_error() ? NULL : convert_field(f, value, conversion);
+    text =
+        shown == NULL ? NULL : mmi_format(f->ev, shown, mmi_str_text(&spec), spec.size);
     add_value(out, text);
     mmi_str_deinit(&spec);
     mm_value_unref(value);
@@ -464,7 +470,8 @@ static bool format_into(struct formatter *f, const char *text, size_t size, int 
                         mmi_str *out)
 {
     if (depth > 2) {
-        return mmi_fail(f->ev, EXC_VALUE, "format fields are nested too deeply") != NULL;
+        return mmi_fail(f->ev, EXC_VALUE, "format fields are nested too deeply") !=
+               NULL;
     }
     for (size_t at = 0; at < size && mmi_step(f->ev, 1);) {
         size_t stop = at;
@@ -484,8 +491,8 @@ static bool format_into(struct formatter *f, const char *text, size_t size, int 
         }
         end = text[stop] == '{' ? field_end(text, size, stop + 1) : SIZE_MAX;
         if (end == SIZE_MAX) {
-            return mmi_fail(f->ev, EXC_VALUE, "a single '%c' in a format", text[stop]) !=
-                   NULL;
+            return mmi_fail(f->ev, EXC_VALUE, "a single '%c' in a format",
+                            text[stop]) != NULL;
         }
         format_field(f, text + stop + 1, end - stop - 1, depth, out);
         at = end + 1;

@@ -66,7 +66,8 @@ static mm_value *get_character(mmi_eval *ev, mm_value *text, mm_value *index)
 
 static mm_value *get_of_object(mmi_eval *ev, mm_value *object, mm_value *index)
 {
-    const mmi_range_object *range = MMI_OBJECT(mmi_range_object, &mmi_range_ops, object);
+    const mmi_range_object *range =
+        MMI_OBJECT(mmi_range_object, &mmi_range_ops, object);
     size_t place = 0;
 
     if (mmi_is_environ(object)) {
@@ -224,8 +225,8 @@ static bool read_slice(mmi_eval *ev, mmi_node *node, size_t count, struct slice 
         return false;
     }
     backward = out->step < 0;
-    if (!read_bound(ev, node->u.slice.lower, backward ? length - 1 : 0, length, backward,
-                    &out->start) ||
+    if (!read_bound(ev, node->u.slice.lower, backward ? length - 1 : 0, length,
+                    backward, &out->start) ||
         !read_bound(ev, node->u.slice.upper, backward ? -1 : length, length, backward,
                     &out->stop)) {
         return false;
@@ -252,7 +253,8 @@ static mm_value *slice_items(const mm_value *object, const struct slice *slice)
     for (int64_t i = 0; i < slice->count && !mm_has_error(); i++) {
         size_t at = (size_t)place_of(slice, i);
 
-        mmi_list_append_at(made, mm_list_get(object, at), mmi_list_source_of(object, at));
+        mmi_list_append_at(made, mm_list_get(object, at),
+                           mmi_list_source_of(object, at));
     }
     return made;
 }
@@ -265,8 +267,7 @@ static mm_value *slice_text(const mm_value *object, const struct slice *slice)
 
     if (slice->step == 1) {
         size_t from = mmi_utf8_offset(data, size, (size_t)slice->start);
-        size_t length =
-            mmi_utf8_offset(data + from, size - from, (size_t)slice->count);
+        size_t length = mmi_utf8_offset(data + from, size - from, (size_t)slice->count);
 
         return mm_value_new_str_n(data + from, length);
     }
@@ -305,8 +306,9 @@ mm_value *mmi_get_slice(mmi_eval *ev, mm_value *object, mmi_node *node)
         size_t length = text_length(object);
 
         return read_slice(ev, node, length, &slice) &&
-                       mmi_step(ev, slice.step == 1 ? (int64_t)(length / 32)
-                                                    : slice.count * (int64_t)(length / 32 + 1)) &&
+                       mmi_step(ev, slice.step == 1
+                                        ? (int64_t)(length / 32)
+                                        : slice.count * (int64_t)(length / 32 + 1)) &&
                        mmi_reserve(ev, mm_value_len(object))
                    ? slice_text(object, &slice)
                    : NULL;
@@ -373,7 +375,8 @@ static bool splice(mmi_eval *ev, mm_value *list, const struct slice *slice,
     size_t start = (size_t)slice->start;
     size_t stop = slice->stop < slice->start ? start : (size_t)slice->stop;
 
-    if (append_range(all, list, 0, start) && append_range(all, items, 0, mm_value_len(items)) &&
+    if (append_range(all, list, 0, start) &&
+        append_range(all, items, 0, mm_value_len(items)) &&
         append_range(all, list, stop, mm_value_len(list))) {
         (void)replace_all(ev, list, all);
     }
@@ -386,7 +389,8 @@ bool mmi_set_slice(mmi_eval *ev, mm_value *object, mmi_node *node, mm_value *val
     struct slice slice = {0};
     mm_value *items = NULL;
 
-    if (!needs_list(ev, object) || !read_slice(ev, node, mm_value_len(object), &slice)) {
+    if (!needs_list(ev, object) ||
+        !read_slice(ev, node, mm_value_len(object), &slice)) {
         return false;
     }
     items = mmi_to_list(ev, value);
@@ -416,7 +420,8 @@ bool mmi_delete_slice(mmi_eval *ev, mm_value *object, mmi_node *node)
     struct slice slice = {0};
     mm_value *kept = NULL;
 
-    if (!needs_list(ev, object) || !read_slice(ev, node, mm_value_len(object), &slice)) {
+    if (!needs_list(ev, object) ||
+        !read_slice(ev, node, mm_value_len(object), &slice)) {
         return false;
     }
     if (slice.step < 0 && slice.count > 0) { /* the same places, forwards */

@@ -88,7 +88,8 @@ static void unify_lines(mmi_text *text)
 }
 
 /* Takes over `source`. */
-static mm_status take_source(mmi_text *text, char *source, size_t size, const char *file)
+static mm_status take_source(mmi_text *text, char *source, size_t size,
+                             const char *file)
 {
     static const char mark[] = "\xEF\xBB\xBF";
 
@@ -138,11 +139,12 @@ mm_status mmi_text_set(mmi_text *text, const char *data, size_t size, const char
 struct pass {
     mmi_text *text;
     mmi_str out;
-    size_t copied; /* of text->data */
+    size_t copied;           /* of text->data */
     MMI_VEC(mmi_edit) edits; /* in offsets of text->data and of `out` */
 };
 
-static void replace(struct pass *pass, size_t at, size_t end, const char *value, size_t size)
+static void replace(struct pass *pass, size_t at, size_t end, const char *value,
+                    size_t size)
 {
     mmi_edit edit = {.old_at = at, .old_size = end - at, .size = size};
 
@@ -179,8 +181,8 @@ static size_t original_offset(const mmi_text *text, size_t offset)
     return offset - (found->at + found->size) + found->old_at + found->old_size;
 }
 
-/* The edits of a pass in offsets of the file, merged with those of the passes before. An
- * earlier edit inside a later one is swallowed. */
+/* The edits of a pass in offsets of the file, merged with those of the passes before.
+ * An earlier edit inside a later one is swallowed. */
 static mm_status merge_edits(struct pass *pass)
 {
     mmi_text *text = pass->text;
@@ -201,8 +203,8 @@ static mm_status merge_edits(struct pass *pass)
             mmi_edit edit = pass->edits.data[i];
             size_t end = edit.old_at + edit.old_size;
             size_t begin = original_offset(text, edit.old_at);
-            size_t stop = end == text->size ? text->source_size
-                                            : original_offset(text, end);
+            size_t stop =
+                end == text->size ? text->source_size : original_offset(text, end);
 
             shift += (ptrdiff_t)edit.size - (ptrdiff_t)edit.old_size;
             edit.old_at = begin;
@@ -476,8 +478,9 @@ static mm_status replace_env(struct pass *pass, const env_ref *ref, mm_value *en
         mm_source source = {.file = text->file};
 
         mmi_text_place(text, ref->at, &source.line, &source.column);
-        (void)mm_raise(MM_ECONFIG, "the environment variable '%s' is not set and has no "
-                                   "default here",
+        (void)mm_raise(MM_ECONFIG,
+                       "the environment variable '%s' is not set and has no "
+                       "default here",
                        name);
         (void)mm_error_hint("set %s, or write {{$%s:default}}", name, name);
         (void)mm_error_locate(&source);
@@ -575,13 +578,16 @@ static mm_status expand_bases(mmi_text *text)
     return end_pass(&pass);
 }
 
-mm_status mmi_text_expand(mmi_text *text, mm_value *env)
+mm_status mmi_text_expand(mmi_text *text, mm_value *env, const mm_config_args *args)
 {
+    bool variables = args == NULL || !args->no_predefined;
+    bool environment = args == NULL || !args->no_env;
+
     if (mm_has_error() || find_open(text, 0) == text->size) {
         return mm_pending();
     }
-    if (find_lines(text) == MM_OK && expand_predefined(text) == MM_OK &&
-        expand_env(text, env) == MM_OK) {
+    if (find_lines(text) == MM_OK && (!variables || expand_predefined(text) == MM_OK) &&
+        (!environment || expand_env(text, env) == MM_OK)) {
         (void)expand_bases(text);
     }
     return mm_pending();

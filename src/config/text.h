@@ -3,6 +3,7 @@
 #ifndef MM_CONFIG_TEXT_H
 #define MM_CONFIG_TEXT_H
 
+#include "mmengine/config.h"
 #include "mmengine/value.h"
 
 /* A template that was replaced. */
@@ -42,8 +43,9 @@ mm_status mmi_text_set(mmi_text *text, const char *data, size_t size, const char
                        const char *file);
 
 /* Replaces predefined variables, environment variables (recorded in `env`, a dict) and
- * references to bases. Errors: MM_ECONFIG (a variable that is not set). */
-mm_status mmi_text_expand(mmi_text *text, mm_value *env);
+ * references to bases, unless `args` (may be NULL) forbids. Errors: MM_ECONFIG (a
+ * variable that is not set). */
+mm_status mmi_text_expand(mmi_text *text, mm_value *env, const mm_config_args *args);
 
 /* The place in the file of an offset of `data`. */
 void mmi_text_place(const mmi_text *text, size_t offset, int32_t *out_line,

@@ -1,5 +1,5 @@
-/* Built-in types, called to convert values: int(), float(), str(), dict(), list() and so
- * on; isinstance() and type(); exception classes. */
+/* Built-in types, called to convert values: int(), float(), str(), dict(), list() and
+ * so on; isinstance() and type(); exception classes. */
 #include <math.h>
 #include <string.h>
 
@@ -31,8 +31,9 @@ static char *clean_number(const mm_value *value)
     for (size_t i = 0; out != NULL && i < size; i++) {
         if (text[i] == '_') {
             bool inside = i > 0 && i + 1 < size && text[i - 1] != '_' &&
-                          text[i + 1] != '_' && text[i - 1] != '.' && text[i + 1] != '.' &&
-                          text[i - 1] != '-' && text[i - 1] != '+';
+                          text[i + 1] != '_' && text[i - 1] != '.' &&
+                          text[i + 1] != '.' && text[i - 1] != '-' &&
+                          text[i - 1] != '+';
 
             if (!inside) {
                 mm_free(out);
@@ -82,7 +83,8 @@ static mm_value *parse_int(mmi_eval *ev, const mm_value *value, int64_t base)
     if (good && (*digits == '-' || *digits == '+')) {
         negative = *digits++ == '-';
     }
-    if (good && prefix_base(digits) != 0 && (base == 0 || base == prefix_base(digits))) {
+    if (good && prefix_base(digits) != 0 &&
+        (base == 0 || base == prefix_base(digits))) {
         base = prefix_base(digits);
         digits += 2;
     } else if (base == 0) {
@@ -276,10 +278,12 @@ static mm_value *call_bytes(mmi_eval *ev, const mmi_args *args)
     } else {
         items = mmi_to_list(ev, value);
     }
-    for (size_t i = 0; items != NULL && i < mm_value_len(items) && !mm_has_error(); i++) {
+    for (size_t i = 0; items != NULL && i < mm_value_len(items) && !mm_has_error();
+         i++) {
         int64_t byte = 0;
 
-        if (mmi_as_index(ev, mm_list_get(items, i), &byte) && (byte < 0 || byte > 255)) {
+        if (mmi_as_index(ev, mm_list_get(items, i), &byte) &&
+            (byte < 0 || byte > 255)) {
             (void)mmi_fail(ev, EXC_VALUE, "%lld is no byte", (long long)byte);
         }
         mmi_str_add_char(&out, (char)byte);
@@ -326,7 +330,8 @@ static mm_value *call_set(mmi_eval *ev, const mmi_args *args)
         return NULL;
     }
     made = mm_value_new_set();
-    none = made == NULL ? NULL : mmi_find_method(ev, made, "update")->call(ev, made, args);
+    none =
+        made == NULL ? NULL : mmi_find_method(ev, made, "update")->call(ev, made, args);
     if (none == NULL) {
         mm_value_unref(made);
         return NULL;
@@ -340,7 +345,8 @@ static mm_value *call_dict(mmi_eval *ev, const mmi_args *args)
     mm_value *made = NULL;
 
     if (mmi_num_args(args) > 1) {
-        return mmi_fail(ev, EXC_TYPE, "dict() takes at most 1 positional argument, got %zu",
+        return mmi_fail(ev, EXC_TYPE,
+                        "dict() takes at most 1 positional argument, got %zu",
                         mmi_num_args(args));
     }
     if (mmi_num_args(args) == 0) { /* dict(k=v): the arguments are the dict */
@@ -430,8 +436,8 @@ static int is_instance(mmi_eval *ev, const mm_value *value, const mm_value *of)
     if (type->kind == MM_KIND_I64) {
         return mmi_is_int(value);
     }
-    return type->kind == kind &&
-           (kind != MM_KIND_OBJECT || strcmp(type->name, mm_value_type_name(value)) == 0);
+    return type->kind == kind && (kind != MM_KIND_OBJECT ||
+                                  strcmp(type->name, mm_value_type_name(value)) == 0);
 }
 
 static mm_value *call_isinstance(mmi_eval *ev, const mmi_args *args)
@@ -480,10 +486,10 @@ mm_value *mmi_type_attribute(mmi_eval *ev, const mmi_type_object *type,
         mm_kind kind;
         const mmi_method *methods;
     } tables[] = {
-        {MM_KIND_STR, mmi_str_methods},     {MM_KIND_LIST, mmi_list_methods},
-        {MM_KIND_DICT, mmi_dict_methods},   {MM_KIND_TUPLE, mmi_tuple_methods},
-        {MM_KIND_SET, mmi_set_methods},     {MM_KIND_BYTES, mmi_bytes_methods},
-        {MM_KIND_I64, mmi_int_methods},     {MM_KIND_F64, mmi_float_methods},
+        {MM_KIND_STR, mmi_str_methods},   {MM_KIND_LIST, mmi_list_methods},
+        {MM_KIND_DICT, mmi_dict_methods}, {MM_KIND_TUPLE, mmi_tuple_methods},
+        {MM_KIND_SET, mmi_set_methods},   {MM_KIND_BYTES, mmi_bytes_methods},
+        {MM_KIND_I64, mmi_int_methods},   {MM_KIND_F64, mmi_float_methods},
     };
 
     (void)ev;
@@ -511,12 +517,12 @@ typedef struct type_def {
 } type_def;
 
 static const type_def types[] = {
-    {"bool", MM_KIND_BOOL, call_bool},    {"bytes", MM_KIND_BYTES, call_bytes},
-    {"dict", MM_KIND_DICT, call_dict},    {"float", MM_KIND_F64, call_float},
-    {"frozenset", MM_KIND_SET, call_set}, {"int", MM_KIND_I64, call_int},
-    {"list", MM_KIND_LIST, call_list},    {"object", MM_KIND_OBJECT, NULL},
-    {"range", MM_KIND_OBJECT, call_range}, {"set", MM_KIND_SET, call_set},
-    {"str", MM_KIND_STR, call_str},       {"tuple", MM_KIND_TUPLE, call_tuple},
+    {"bool", MM_KIND_BOOL, call_bool},      {"bytes", MM_KIND_BYTES, call_bytes},
+    {"dict", MM_KIND_DICT, call_dict},      {"float", MM_KIND_F64, call_float},
+    {"frozenset", MM_KIND_SET, call_set},   {"int", MM_KIND_I64, call_int},
+    {"list", MM_KIND_LIST, call_list},      {"object", MM_KIND_OBJECT, NULL},
+    {"range", MM_KIND_OBJECT, call_range},  {"set", MM_KIND_SET, call_set},
+    {"str", MM_KIND_STR, call_str},         {"tuple", MM_KIND_TUPLE, call_tuple},
     {"type", MM_KIND_OBJECT, call_type_of},
 };
 
@@ -534,8 +540,8 @@ mm_value *mmi_builtin_type(mmi_eval *ev, const char *name)
     if (strcmp(name, "Ellipsis") == 0) {
         return mmi_new_ellipsis();
     }
-    for (int exc = EXC_BASE_EXCEPTION; name[0] >= 'A' && name[0] <= 'Z' && exc < NUM_EXC;
-         exc++) {
+    for (int exc = EXC_BASE_EXCEPTION;
+         name[0] >= 'A' && name[0] <= 'Z' && exc < NUM_EXC; exc++) {
         if (strcmp(mmi_exc_name((mmi_exc)exc), name) == 0) {
             return mmi_new_exc_type((mmi_exc)exc);
         }
