@@ -443,8 +443,8 @@ static void close_iteration(mm_loader *loader)
 
 mm_status mm_loader_set_epoch(mm_loader *loader, int64_t epoch)
 {
-    if (mm_has_error())
-        return mm_pending();
+    if (mm_has_error() || loader->epoch == epoch)
+        return mm_pending(); /* an iteration that has begun goes on */
     mmi_mutex_lock(&loader->lock);
     close_iteration(loader);
     loader->epoch = epoch;

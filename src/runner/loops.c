@@ -259,8 +259,10 @@ static mm_status iter_based_run(void *self, mm_runner *runner)
 
     if (status == MM_OK)
         status = mmi_call_stage(runner, MMI_BEFORE_TRAIN_EPOCH);
-    if (status == MM_OK && at->first_batch > 0) {
-        status = mm_loader_begin(loader, at->first_batch);
+    if (status == MM_OK && at->first_batch > 0) { /* resumed */
+        status = mm_loader_set_epoch(loader, at->data_epoch);
+        if (status == MM_OK)
+            status = mm_loader_begin(loader, at->first_batch);
         at->first_batch = 0;
     }
     at->in_epoch = true;

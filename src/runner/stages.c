@@ -318,13 +318,15 @@ static mm_status each_default_hook(mm_runner *runner, hook_action action)
 {
     mm_value *given = mmi_section(runner, "default_hooks");
     mm_value *none = mm_value_new_dict();
+    mm_value *every_epoch = mm_value_new_dict();
 
+    mm_dict_put_i64(every_epoch, "interval", 1);
     for (size_t i = 0; i < NUM_DEFAULT_HOOKS && !mm_has_error(); i++) {
         const char *name = default_hooks[i].name;
         mm_value *config = given == NULL ? NULL : mm_dict_find(given, name);
 
         if (config == NULL)
-            config = none;
+            config = strcmp(name, "checkpoint") == 0 ? every_epoch : none;
         else if (mm_value_is_none(config))
             continue;
         (void)with_path(runner, action, config, "default_hooks", name,
@@ -338,6 +340,7 @@ static mm_status each_default_hook(mm_runner *runner, hook_action action)
         if (name != NULL && default_type_of(name) == NULL && !mm_value_is_none(config))
             (void)with_path(runner, action, config, "default_hooks", name, NULL);
     }
+    mm_value_unref(every_epoch);
     mm_value_unref(none);
     return mm_pending();
 }

@@ -78,6 +78,8 @@ class ResNet18(nn.Module):
                 nn.init.kaiming_normal_(m.weight, mode='fan_out', nonlinearity='relu')
         nn.init.normal_(self.head.weight, 0, 0.01)
         nn.init.zeros_(self.head.bias)
+        for block in self.layers:  # MMPretrain's zero_init_residual
+            nn.init.zeros_(block.bn2.weight)
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
