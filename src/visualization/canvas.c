@@ -142,7 +142,7 @@ void mm_canvas_fill_rect(mm_canvas *canvas, mm_rect rect, mm_color color)
     mm_canvas_fill_polygon(canvas, corners, 4, color);
 }
 
-/* Bounds of points, `margin` wider. */
+/* Bounds of points, `margin` wider; empty if one of them is no number. */
 static mmi_box bounds(const mm_canvas *canvas, const mm_point *points, size_t count,
                       double margin)
 {
@@ -152,6 +152,9 @@ static mmi_box bounds(const mm_canvas *canvas, const mm_point *points, size_t co
     double bottom = -INFINITY;
 
     for (size_t i = 0; i < count; i++) {
+        if (!isfinite(points[i].x) || !isfinite(points[i].y)) {
+            return (mmi_box){0, 0, 0, 0};
+        }
         left = fmin(left, points[i].x);
         right = fmax(right, points[i].x);
         top = fmin(top, points[i].y);

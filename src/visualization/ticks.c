@@ -82,7 +82,7 @@ static void init_log(mmi_axis *axis, double low, double high, size_t wanted)
     static const double between[] = {1.0, 2.0, 5.0};
     double decades = log10(high / low);
     size_t kinds = decades * 3.0 <= (double)wanted + 1.0 ? 3 : 1;
-    double skip = fmax(ceil(decades / (double)wanted), 1.0);
+    double skip = fmax(ceil(decades / (double)(wanted + 1)), 1.0);
 
     axis->low = low;
     axis->high = high;
