@@ -37,7 +37,9 @@ static bool read_head(struct cursor *cursor)
     mm_value *magic = next_pickle(cursor, NULL);
     if (magic == NULL || mm_value_kind(magic) != MM_KIND_BIGINT ||
         strcmp(mm_value_digits(magic), MAGIC) != 0) {
-        mm_error_take(NULL);
+        if (mm_pending() == MM_EDATA) { /* whatever it is, it is no pickle of ours */
+            mm_error_take(NULL);
+        }
         mm_value_unref(magic);
         return refuse(cursor, "it is no PyTorch checkpoint");
     }

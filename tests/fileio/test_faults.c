@@ -1,0 +1,162 @@
+/* Memory that runs out, or a system call that fails, at every possible point: an error,
+ * nothing leaks, no file is left half-written. Fault injection is part of debug builds
+ * only. */
+#include "helpers.h"
+
+#include "base/memory.h"
+#include "mmengine/pth.h"
+
+#ifdef MM_FAULTS
+
+/* A task; true if it came to its end. */
+typedef bool (*task)(const char *folder);
+
+static bool read_json(const char *folder)
+{
+    (void)folder;
+    const char *text = "{\"a\\n\": [1, 2.5, \"x\", 123456789012345678901234567890]}";
+    mm_value *value = mm_json_parse(text, strlen(text), "x.json");
+    char *again = value != NULL
+                      ? mm_json_format(value, &(mm_json_args){.sort_keys = true})
+                      : NULL;
+    bool is_done = again != NULL;
+
+    mm_free(again);
+    mm_value_unref(value);
+    return is_done;
+}
+
+static bool read_pickle(const char *folder)
+{
+    (void)folder;
+    mm_value *value = mm_fileio_load(GOLDEN "plain0.pkl", NULL);
+    size_t size = 0;
+    void *again = value != NULL ? mm_pickle_format(value, &size) : NULL;
+    bool is_done = again != NULL;
+
+    mm_free(again);
+    mm_value_unref(value);
+    return is_done;
+}
+
+static bool read_numpy(const char *folder)
+{
+    (void)folder;
+    mm_value *value = mm_fileio_load(GOLDEN "numpy2.pkl", NULL);
+    mm_value *lists =
+        value != NULL ? mm_pickle_find_numpy(mm_dict_get(value, "f8")) : NULL;
+    bool is_done = lists != NULL;
+
+    mm_value_unref(lists);
+    mm_value_unref(value);
+    return is_done;
+}
+
+static bool copy_checkpoint(const char *folder, const char *name)
+{
+    char *from = mm_strfmt(GOLDEN "%s", name);
+    char *to = mm_path_join(folder, "copy.pth");
+    mm_value *root = NULL;
+
+    if (from != NULL) {
+        root = mm_pth_read(&(mm_pth_read_args){.path = from, .keep_ordered = true});
+    }
+    bool is_done =
+        root != NULL && to != NULL &&
+        mm_pth_write(&(mm_pth_write_args){.path = to, .root = root}) == MM_OK;
+    mm_value_unref(root);
+    mm_free(from);
+    mm_free(to);
+    return is_done;
+}
+
+static bool copy_archive(const char *folder)
+{
+    return copy_checkpoint(folder, "deflated.pth");
+}
+
+static bool copy_legacy(const char *folder)
+{
+    return copy_checkpoint(folder, "legacy.pth");
+}
+
+static bool read_gz(const char *folder)
+{
+    size_t size = 0;
+    void *data = mm_gz_read(GOLDEN "two.gz", 0, &size);
+    (void)folder;
+
+    mm_free(data);
+    return data != NULL;
+}
+
+/* What a task left is complete, though perhaps not yet known to be on the disk. */
+static void check_left(const char *folder)
+{
+    mm_value *left = mm_list_dir(folder);
+
+    check_ok();
+    for (size_t i = 0; i < mm_value_len(left); i++) {
+        const char *name = mm_value_str(mm_list_get(left, i));
+        char *path = mm_path_join(folder, name);
+        assert_string_equal(name, "copy.pth");
+        assert_int_equal(mm_pth_verify(path), MM_OK);
+        assert_int_equal(mm_file_remove(path), MM_OK);
+        mm_free(path);
+    }
+    mm_value_unref(left);
+}
+
+static void sweep(task run)
+{
+    char *folder = make_scratch();
+    int64_t blocks = mm_live_blocks();
+    bool is_done = false;
+
+    for (int64_t n = 1; !is_done; n++) {
+        mmi_fail_at(n);
+        is_done = run(folder);
+        mmi_fail_at(0);
+        if (!is_done) {
+            mm_status status = mm_error_take(NULL); /* system calls fail too */
+            assert_true(status == MM_ENOMEM || status == MM_EIO);
+        }
+        assert_int_equal(mm_live_values(), 0);
+        assert_int_equal(mm_live_blocks(), blocks);
+        check_left(folder);
+    }
+    check_ok();
+    remove_scratch(folder);
+}
+
+#define SWEEP(run)                                                                     \
+    static void test_##run(void **state)                                               \
+    {                                                                                  \
+        (void)state;                                                                   \
+        sweep(run);                                                                    \
+    }
+SWEEP(read_json)
+SWEEP(read_pickle)
+SWEEP(read_numpy)
+SWEEP(copy_archive)
+SWEEP(copy_legacy)
+SWEEP(read_gz)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CLEAN_TEST(test_read_json),   CLEAN_TEST(test_read_pickle),
+        CLEAN_TEST(test_read_numpy),  CLEAN_TEST(test_copy_archive),
+        CLEAN_TEST(test_copy_legacy), CLEAN_TEST(test_read_gz),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void)
+{
+    return 0;
+}
+
+#endif
