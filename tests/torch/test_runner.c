@@ -213,7 +213,7 @@ static void faulty_configs_are_refused_before_anything_is_built(void **state)
     assert_refused("optim_wrapper = None\n", MM_ECONFIG, "'optim_wrapper' is not");
     assert_refused("train_cfg['max_epoch'] = 3\n", MM_ECONFIG, "max_epoch");
     assert_refused("model = dict(type='ToyModell')\n", MM_ECONFIG, "ToyModell");
-    assert_refused("train_dataloader['dataset']['type'] = 'ToyPoint'\n\", MM_ECONFIG,
+    assert_refused("train_dataloader['dataset']['type'] = 'ToyPoint'\n", MM_ECONFIG,
                    "ToyPoint");
     assert_refused("train_cfg = dict(type='EpochBasedTrainLoop', by_epoch=True,"
                    " max_epochs=1)\n",
