@@ -124,7 +124,7 @@ static mm_value *next_of_map(mmi_eval *ev, mmi_iterator *self)
     mm_value *result = NULL;
 
     if (args.list != NULL) {
-        result = mmi_call(ev, self->function, &args);
+        result = mmi_eval_apply(ev, self->function, &args);
     }
     mm_value_unref(args.list);
     return result;

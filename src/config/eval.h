@@ -180,7 +180,7 @@ bool mmi_bind(mmi_eval *ev, const char *function, const mmi_args *args,
 /* The same for functions without keyword arguments: checks the number only. */
 bool mmi_expect_args(mmi_eval *ev, const char *function, const mmi_args *args,
                      size_t least, size_t most);
-mm_value *mmi_call(mmi_eval *ev, mm_value *callee, const mmi_args *args);
+mm_value *mmi_eval_apply(mmi_eval *ev, mm_value *callee, const mmi_args *args);
 mm_value *mmi_call_one(mmi_eval *ev, mm_value *callee, mm_value *argument);
 /* A function object of a def or lambda, with its defaults evaluated now. */
 mm_value *mmi_make_function(mmi_eval *ev, mmi_function *function);

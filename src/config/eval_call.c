@@ -428,7 +428,7 @@ static mm_value *call_bound(mmi_eval *ev, const mmi_bound_object *bound,
     return result;
 }
 
-mm_value *mmi_call(mmi_eval *ev, mm_value *callee, const mmi_args *args)
+mm_value *mmi_eval_apply(mmi_eval *ev, mm_value *callee, const mmi_args *args)
 {
     const mm_object_ops *ops =
         mm_value_kind(callee) == MM_KIND_OBJECT ? mm_value_object_ops(callee) : NULL;
@@ -463,7 +463,7 @@ mm_value *mmi_call_one(mmi_eval *ev, mm_value *callee, mm_value *argument)
 
     mm_list_append(args.list, argument);
     if (!mm_has_error()) {
-        result = mmi_call(ev, callee, &args);
+        result = mmi_eval_apply(ev, callee, &args);
     }
     release(&args);
     return result;
@@ -487,7 +487,7 @@ static mm_value *call_attribute(mmi_eval *ev, mmi_node *node)
     if ((method != NULL || callee != NULL) && eval_args(ev, node, &args)) {
         ev->at = node;
         result = method != NULL ? method->call(ev, self, &args)
-                                : mmi_call(ev, callee, &args);
+                                : mmi_eval_apply(ev, callee, &args);
     }
     release(&args);
     mm_value_unref(callee);
@@ -507,7 +507,7 @@ mm_value *mmi_eval_call(mmi_eval *ev, mmi_node *node)
     callee = mmi_evaluate(ev, node->u.call.callee);
     if (callee != NULL && eval_args(ev, node, &args)) {
         ev->at = node;
-        result = mmi_call(ev, callee, &args);
+        result = mmi_eval_apply(ev, callee, &args);
     }
     release(&args);
     mm_value_unref(callee);
