@@ -217,6 +217,18 @@ static bool take_overrides(struct parser *parser, const struct cli_option *optio
     return true;
 }
 
+static struct cli_given *overrides_slot(struct parser *parser)
+{
+    size_t count = count_options(parser->verb->options);
+
+    for (size_t i = 0; i < count; i++) {
+        if (parser->verb->options[i].kind == CLI_OVERRIDES) {
+            return &parser->out->options[i];
+        }
+    }
+    return NULL;
+}
+
 /* --- options --- */
 
 static bool is_option_word(const char *word)
@@ -251,6 +263,12 @@ static bool take_value(struct parser *parser, const struct cli_option *option,
 {
     bool has_next =
         parser->at < parser->count && !is_option_word(parser->words[parser->at]);
+
+    /* "--resume key=value": the word is an override, no path */
+    if (has_next && option->kind == CLI_MAYBE && overrides_slot(parser) != NULL &&
+        is_override(parser->words[parser->at])) {
+        has_next = false;
+    }
 
     given->is_given = true;
     switch (option->kind) {
@@ -364,18 +382,6 @@ static bool take_option(struct parser *parser)
 }
 
 /* --- positional arguments --- */
-
-static struct cli_given *overrides_slot(struct parser *parser)
-{
-    size_t count = count_options(parser->verb->options);
-
-    for (size_t i = 0; i < count; i++) {
-        if (parser->verb->options[i].kind == CLI_OVERRIDES) {
-            return &parser->out->options[i];
-        }
-    }
-    return NULL;
-}
 
 static bool take_positional(struct parser *parser, const char *word)
 {

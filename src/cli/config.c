@@ -24,7 +24,7 @@ int cli_config_show(const struct cli_args *args)
     }
     mm_free(text);
     mm_config_unref(config);
-    return cli_report();
+    return cli_report_config();
 }
 
 int cli_config_dump(const struct cli_args *args)
@@ -48,5 +48,5 @@ int cli_config_dump(const struct cli_args *args)
         (void)mm_fileio_dump(mm_config_root(config), path, NULL);
     }
     mm_config_unref(config);
-    return cli_report();
+    return cli_report_config();
 }

@@ -150,8 +150,7 @@ static const char *mode_name(mm_mode mode)
     return mode == MM_MODE_TRAIN ? "train" : mode == MM_MODE_VAL ? "val" : "test";
 }
 
-/* "train 3/10 [======>     ] 120/469  8500 img/s  eta 0:01:20" */
-static void format_progress(const mm_progress *progress, char *out, size_t out_size)
+void cli_format_progress(const mm_progress *progress, char *out, size_t out_size)
 {
     enum { BAR = 20 };
     char bar[BAR + 1];
@@ -195,7 +194,7 @@ void cli_show_progress(void *user, const mm_progress *progress)
     char line[LINE];
     int width = cli_width() - 1; /* the last column would wrap */
 
-    format_progress(progress, line, sizeof(line));
+    cli_format_progress(progress, line, sizeof(line));
     (void)snprintf(console.line, sizeof(console.line), "%.*s",
                    width < LINE ? width : LINE - 1, line);
     (void)fputs("\r\033[K", stderr);

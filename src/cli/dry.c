@@ -142,9 +142,12 @@ int cli_dry_run(mm_config *config)
         return cli_report();
     }
     mm_value *path = mm_value_new_str(folder);
+    mm_value *level = mm_value_new_str("WARNING"); /* the report is what counts */
 
     (void)mm_config_put(config, "work_dir", path);
+    (void)mm_config_put(config, "log_level", level);
     mm_value_unref(path);
+    mm_value_unref(level);
     mm_runner *runner = mm_runner_new(config);
 
     if (runner != NULL && try_one_batch(runner) == MM_OK) {

@@ -57,6 +57,16 @@ int cli_report(void)
     return exit_code_of(code);
 }
 
+int cli_report_config(void)
+{
+    mm_status code = mm_pending();
+    int exit_code = cli_report();
+    bool is_config =
+        code == MM_EKEY || code == MM_ETYPE || code == MM_EINVAL || code == MM_ERANGE;
+
+    return is_config ? CLI_USAGE : exit_code;
+}
+
 int cli_usage_error(const struct cli_args *args, const char *message, const char *hint)
 {
     cli_print_error(message, hint);

@@ -100,7 +100,7 @@ int cli_train(const struct cli_args *args)
     mm_config *config = cli_load_config(args);
 
     if (config == NULL || cli_apply_train(config, args) != MM_OK) {
-        code = cli_report();
+        code = cli_report_config();
     } else if (cli_is_given(args, "dry")) {
         code = cli_dry_run(config);
     } else {
@@ -120,7 +120,7 @@ int cli_test(const struct cli_args *args)
     mm_config *config = cli_load_config(args);
 
     code = config == NULL || cli_apply_test(config, args) != MM_OK
-               ? cli_report()
+               ? cli_report_config()
                : run_config(args, config, test);
     mm_config_unref(config);
     return finish(code);

@@ -89,7 +89,7 @@ static mm_status apply_overrides(mm_config *config, const struct cli_args *args)
 
     for (size_t i = 0; i < given->count; i++) {
         if (mm_config_override(config, given->words[i], is_known_key, NULL) != MM_OK) {
-            return mm_error_frame("while applying the override '%s'", given->words[i]);
+            return mm_pending();
         }
     }
     return mm_pending();

@@ -44,6 +44,8 @@ int cli_gen(const struct cli_args *args);
 int cli_register(void);
 /* Shows the pending error on stderr, clears it and returns the exit code it means. */
 int cli_report(void);
+/* The same while a config is read: a wrong key, type or value is the config's. */
+int cli_report_config(void);
 /* The same for what went wrong with the command line: exit code 2. */
 int cli_usage_error(const struct cli_args *args, const char *message, const char *hint);
 

@@ -34,15 +34,16 @@ static inline int run(const char *command)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* The command ends with `code` and says `text` somewhere (NULL: anything). */
-#define check_run(command, code, text)                                                 \
-    do {                                                                               \
-        int code_ = run(command);                                                      \
-        if (code_ != (code) || ((text) != NULL && !strstr(program_text, (text)))) {    \
-            fail_msg("%s\nended with %d, expected %d and '%s', said:\n%s", (command),  \
-                     code_, (code), (text) != NULL ? (text) : "", program_text);       \
-        }                                                                              \
-    } while (0)
+/* The command ends with `code` and says `text` somewhere ("": anything). */
+static inline void check_run(const char *command, int code, const char *text)
+{
+    int ended = run(command);
+
+    if (ended != code || strstr(program_text, text) == NULL) {
+        fail_msg("%s\nended with %d, expected %d and '%s', said:\n%s", command, ended,
+                 code, text, program_text);
+    }
+}
 
 /* A setup and teardown that make and remove the folder $T. */
 static inline int make_folder(void **state)

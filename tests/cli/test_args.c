@@ -90,6 +90,11 @@ static void test_resume(void **state)
     assert_null(cli_text(&args, "resume"));
     cli_args_deinit(&args);
 
+    assert_true(parse(&lone, "cfg.py --resume a.b=1", &args));
+    assert_null(cli_text(&args, "resume"));
+    assert_string_equal(cli_text(&args, "cfg-options"), "a.b=1");
+    cli_args_deinit(&args);
+
     /* the only word left is the config, not the checkpoint */
     assert_true(parse(&lone, "--resume cfg.py", &args));
     assert_true(cli_is_given(&args, "resume"));
