@@ -227,7 +227,7 @@ mm_value *mmi_get_item(mmi_eval *ev, mm_value *object, mm_value *index);
 bool mmi_set_item(mmi_eval *ev, mm_value *object, mm_value *index, mm_value *value,
                   mm_source source);
 bool mmi_delete_item(mmi_eval *ev, mm_value *object, mm_value *index);
-mm_value *mmi_get_slice(mmi_eval *ev, mm_value *object, mmi_node *slice);
+mm_value *mmi_get_slice(mmi_eval *ev, mm_value *object, mmi_node *node);
 bool mmi_set_slice(mmi_eval *ev, mm_value *object, mmi_node *slice, mm_value *value);
 bool mmi_delete_slice(mmi_eval *ev, mm_value *object, mmi_node *slice);
 /* An index as Python reads it. False with an error. */
