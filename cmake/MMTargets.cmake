@@ -120,11 +120,6 @@ endfunction()
 function(mm_program)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
   list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/src/cli/main.c)
-  foreach(folder config structures nn model visualization)
-    if(NOT TARGET mm_${folder}) # the program needs all of the engine
-      return()
-    endif()
-  endforeach()
   add_library(mm_cli OBJECT ${sources})
   mm_flags(mm_cli)
   add_executable(mmengine_cli ${PROJECT_SOURCE_DIR}/src/cli/main.c
