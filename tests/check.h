@@ -40,19 +40,37 @@
         }                                                                              \
     } while (0)
 
-/* A teardown for cmocka_unit_test_teardown(): no error, value, block or scope is left.
+/* What was alive when a test began: tables that other tests of the program registered.
  */
+static inline int64_t *check_baseline(void)
+{
+    static int64_t alive[2]; /* values, blocks */
+
+    return alive;
+}
+
+/* A setup: what is alive now may stay. */
+static inline int check_begin(void **state)
+{
+    (void)state;
+    check_baseline()[0] = mm_live_values();
+    check_baseline()[1] = mm_live_blocks();
+    return 0;
+}
+
+/* A teardown: no error, scope, or new value or block is left. */
 static inline int check_clean(void **state)
 {
     (void)state;
     check_ok();
-    assert_int_equal(mm_live_values(), 0);
-    assert_int_equal(mm_live_blocks(), 0);
+    assert_int_equal(mm_live_values(), check_baseline()[0]);
+    assert_int_equal(mm_live_blocks(), check_baseline()[1]);
     assert_false(mm_scope_is_open());
     return 0;
 }
 
 /* One row of a test table whose test must leave nothing behind. */
-#define CLEAN_TEST(function) cmocka_unit_test_teardown((function), check_clean)
+#define CLEAN_TEST(function)                                                           \
+    cmocka_unit_test_setup_teardown((function), check_begin, check_clean)
 
 #endif

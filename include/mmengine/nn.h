@@ -82,6 +82,11 @@ MM_API MM_OWNED mm_module *mm_nn_batch_norm1d_with(const mm_nn_batch_norm_args *
     mm_nn_batch_norm2d_with(&(const mm_nn_batch_norm_args){.num_features = __VA_ARGS__})
 MM_API MM_OWNED mm_module *mm_nn_batch_norm2d_with(const mm_nn_batch_norm_args *args);
 
+/** Logs that SyncBatchNorm layers work as batch norms, and lets them be printed as
+ * such: what MMEngine does with a model on one process. Source: revert_sync_batchnorm.
+ */
+MM_API mm_status mm_nn_revert_sync_batchnorm(mm_module *module);
+
 /** Over the last dimensions, whose sizes are given: `mm_nn_layer_norm(MM_DIMS(768))`.
  */
 MM_API MM_OWNED mm_module *mm_nn_layer_norm(mm_dims normalized_shape);

@@ -139,6 +139,7 @@ static void match_tree(mm_module *copy, mm_module *module)
         }
     }
     copy->training = module->training;
+    copy->type = module->type;
     copy->is_init = module->is_init;
     copy->is_plain = module->is_plain;
     memcpy(copy->device, module->device, sizeof(copy->device));

@@ -147,7 +147,8 @@ void *mm_module_self(const mm_module *module)
 
 const char *mm_module_type(const mm_module *module)
 {
-    return mm_instance_component(module->instance)->name;
+    return module->type != NULL ? module->type
+                                : mm_instance_component(module->instance)->name;
 }
 
 void mmi_module_set_single_op(const void *self)

@@ -35,6 +35,7 @@ struct mm_module {
     size_t num_children;
     struct mmi_slots params;
     struct mmi_slots buffers;
+    const char *type;   /* class name, if not that of the component; static storage */
     mm_value *init_cfg; /* frozen; NULL: none */
     bool has_init_cfg;  /* the config named it, maybe as None */
     bool training;

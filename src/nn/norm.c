@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "mmengine/log.h"
 #include "mmengine/memory.h"
 
 struct batch_norm {
@@ -228,6 +229,25 @@ mm_module *mm_nn_batch_norm1d_with(const mm_nn_batch_norm_args *args)
 mm_module *mm_nn_batch_norm2d_with(const mm_nn_batch_norm_args *args)
 {
     return make_batch_norm(&mmi_nn_batch_norm2d, args);
+}
+
+static mm_status revert(void *user, const char *name, mm_module *module)
+{
+    (void)user;
+    (void)name;
+    if (mm_instance_component(module->instance) == &mmi_nn_sync_batch_norm) {
+        module->type = "_BatchNormXd"; /* it computes as one already */
+    }
+    return MM_OK;
+}
+
+mm_status mm_nn_revert_sync_batchnorm(mm_module *module)
+{
+    mm_log(
+        MM_LOG_INFO,
+        "Distributed training is not used, all SyncBatchNorm (SyncBN) layers in the "
+        "model will be automatically reverted to BatchNormXd layers if they are used.");
+    return mm_module_each(module, revert, NULL);
 }
 
 /* --- layer norm --- */

@@ -3,6 +3,7 @@
  * runner is made, the rest when a loop needs it. Source: Runner.build_*. */
 #include <string.h>
 
+#include "mmengine/nn.h"
 #include "runner/internal.h"
 
 /* The model's config with the top-level data_preprocessor put in, if it has none.
@@ -29,7 +30,10 @@ mm_status mmi_build_model(mm_runner *runner)
     mm_value_unref(config);
     if (runner->model == NULL)
         return mm_pending();
-    return mm_module_to(runner->model, runner->device, MM_DTYPE_NONE);
+    if (mm_module_to(runner->model, runner->device, MM_DTYPE_NONE) != MM_OK) {
+        return mm_pending();
+    }
+    return mm_nn_revert_sync_batchnorm(runner->model); /* one process */
 }
 
 /* Linear scaling of learning rates with the batch size: MMEngine's auto_scale_lr. */

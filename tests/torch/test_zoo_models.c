@@ -334,6 +334,9 @@ static void test_norm_without_grad(void **state)
 
     check_ok();
     assert_string_equal(mm_module_type(mm_module_find(model, "bn1")), "SyncBatchNorm");
+    assert_int_equal(mm_nn_revert_sync_batchnorm(model), MM_OK);
+    assert_string_equal(mm_module_type(mm_module_find(model, "bn1")), "_BatchNormXd");
+    assert_int_equal(mm_module_init_weights(model), MM_OK); /* still a "_BatchNorm" */
     mm_tensor_info_get(mm_module_find_tensor(model, "bn1.weight"), &info);
     assert_false(info.requires_grad);
     mm_module_unref(model);

@@ -143,9 +143,7 @@ mm_value *mmz_norm_cfg(mm_value *given)
 
 bool mmz_is_batch_norm(const mm_module *module)
 {
-    const char *type = mm_module_type(module);
-
-    return strncmp(type, "BatchNorm", 9) == 0 || strcmp(type, "SyncBatchNorm") == 0;
+    return strstr(mm_module_type(module), "BatchNorm") != NULL;
 }
 
 mm_status mmz_constant_init(mm_module *module, double weight, double bias)

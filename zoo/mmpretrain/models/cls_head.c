@@ -72,36 +72,24 @@ static mm_tensor *field_of(mm_value *samples, size_t index, const char *name)
     return sample != NULL ? mm_data_element_get_tensor(sample, name) : NULL;
 }
 
-/* Labels of all samples as one [n] tensor, copied if all lie in host memory. NULL
- * without an error: they do not. */
+/* The labels of samples that have one each, in host memory, as one [n] tensor: the
+ * usual case, in one pass. NULL without an error: it is not that case. */
 static mm_tensor *copy_labels(mm_value *samples)
 {
-    size_t count = mm_value_len(samples);
-    int64_t total = 0;
+    int64_t count = (int64_t)mm_value_len(samples);
+    mm_tensor *out = mm_empty(MM_DTYPE_I64, 1, &count);
+    int64_t *data = out != NULL ? mm_data(out, MM_DTYPE_I64) : NULL;
 
-    for (size_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count && data != NULL; i++) {
         mm_tensor_info info;
-        mm_tensor *label = field_of(samples, i, "gt_label");
+        mm_tensor *label = field_of(samples, (size_t)i, "gt_label");
 
         if (label == NULL || mm_tensor_info_get(label, &info) != MM_OK ||
             !info.is_cpu || info.dtype != MM_DTYPE_I64 || info.ndim != 1 ||
-            !info.is_contiguous) {
+            info.numel != 1) {
             return NULL;
         }
-        total += info.numel;
-    }
-    mm_tensor *out = mm_empty(MM_DTYPE_I64, 1, &total);
-    int64_t *data = out != NULL ? mm_data(out, MM_DTYPE_I64) : NULL;
-
-    for (size_t i = 0; i < count && data != NULL; i++) {
-        mm_tensor *label = field_of(samples, i, "gt_label");
-        int64_t size = mm_numel(label);
-        const int64_t *from = size > 0 ? mm_data(label, MM_DTYPE_I64) : NULL;
-
-        if (from != NULL) {
-            memcpy(data, from, (size_t)size * sizeof(*data));
-            data += size;
-        }
+        data[i] = *(const int64_t *)info.data;
     }
     return mm_has_error() ? NULL : out;
 }
