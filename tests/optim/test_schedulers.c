@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "mmengine/fileio.h"
 #include "mmengine/scheduler.h"
 
@@ -538,6 +539,79 @@ static void test_groups(void **state)
 
 #define TEST(function) cmocka_unit_test_teardown((function), check_nothing_left)
 
+#ifdef MM_FAULTS
+/* Builds, steps, saves and loads; gives up quietly at the first error. */
+static void whole_life(const mm_value *spec)
+{
+    mm_value *configs = mm_value_copy(mm_dict_get(spec, "schedulers"));
+    mm_value *defaults = mm_value_copy(mm_dict_get(spec, "options"));
+    mm_schedule_context context = {.epoch_length = 3};
+
+    mm_dict_put_f64(defaults, "lr", 0.1);
+    mm_param_groups *groups = mm_param_groups_new(defaults);
+    mm_param_scheduler *scheduler = NULL;
+    mm_value *saved = NULL;
+
+    if (groups != NULL && mm_param_groups_add(groups, NULL) == 0) {
+        scheduler = mm_param_scheduler_build(mm_list_get(configs, 0), groups, &context);
+    }
+    for (int i = 0; scheduler != NULL && i < 8; i++) {
+        mm_param_scheduler_step(scheduler);
+    }
+    if (scheduler != NULL) {
+        saved = mm_param_scheduler_state_dict(scheduler);
+    }
+    if (saved != NULL) {
+        mm_param_scheduler_load_state_dict(scheduler, saved, MM_SCHEDULE_LOAD_ALL);
+    }
+    mm_value_unref(saved);
+    mm_param_scheduler_unref(scheduler);
+    mm_param_groups_unref(groups);
+    mm_value_unref(defaults);
+    mm_value_unref(configs);
+}
+
+/* Every point that can fail does, once: an error, no crash, nothing left. */
+static void test_faults(void **state)
+{
+    (void)state;
+    mm_value *cases = load_cases();
+    static const char *const types[] = {"MultiStepLR", "CosineRestartLR", "OneCycleLR",
+                                        "ReduceOnPlateauLR", "LinearMomentum"};
+    size_t seen = 0;
+
+    for (size_t n = 0; n < mm_value_len(cases); n++) {
+        const mm_value *spec = mm_list_get(cases, n);
+        const char *type = mm_value_str(
+            mm_dict_get(mm_list_get(mm_dict_get(spec, "schedulers"), 0), "type"));
+        bool is_wanted = false;
+
+        for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+            is_wanted = is_wanted || strcmp(type, types[i]) == 0;
+        }
+        bool was_reached =
+            is_wanted && mm_value_len(mm_dict_get(spec, "schedulers")) == 1;
+
+        for (int64_t at = 1; was_reached; at++) {
+            int64_t blocks = mm_live_blocks();
+            int64_t values = mm_live_values();
+
+            mmi_fail_at(at);
+            whole_life(spec);
+            was_reached = mmi_fault_points() >= at;
+            mmi_fail_at(0);
+            (void)mm_error_take(NULL);
+            assert_int_equal(mm_live_values(), values);
+            assert_int_equal(mm_live_blocks(), blocks);
+            assert_int_equal(mm_live_instances(), 0);
+            seen++;
+        }
+    }
+    assert_true(seen > 100);
+    mm_value_unref(cases);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -552,6 +626,9 @@ int main(void)
         TEST(test_missing_metric_is_named),
         TEST(test_unchanged_values_are_not_put),
         TEST(test_groups),
+#ifdef MM_FAULTS
+        TEST(test_faults),
+#endif
     };
 
     if (mm_register(mmi_optim_components) < 0) {
