@@ -117,8 +117,10 @@ mm_tensor *mm_from_data(const void *data, mm_dtype dtype, int ndim,
         return NULL;
     }
     size_t bytes = (size_t)mm_numel(made) * mm_dtype_size(mm_tensor_dtype(made));
-    if (bytes > 0 && MMI_HAS(data)) {
-        memcpy(mm_data(made, MM_DTYPE_NONE), data, bytes);
+    void *memory = bytes > 0 && MMI_HAS(data) ? mm_data(made, MM_DTYPE_NONE) : NULL;
+
+    if (memory != NULL) {
+        memcpy(memory, data, bytes);
     }
     return mmi_is_pending() ? NULL : made;
 }
