@@ -309,8 +309,9 @@ typedef struct mm_build_args {
 /**
  * Builds a component from a config: looks up `type`, checks all options, builds nested
  * components, calls init. `type`, `_scope_`, `priority` and `init_cfg` belong to the
- * builder and are no options. Errors carry file:line:column, the key path and the
- * nearest valid names. The result is yours: mm_instance_unref().
+ * builder and are no options. A list of registry "models" is built as a Sequential.
+ * Errors carry file:line:column, the key path and the nearest valid names. The result
+ * is yours: mm_instance_unref().
  */
 MM_API mm_instance *mm_build(const mm_build_args *args);
 

@@ -254,7 +254,7 @@ static void print_section(void *user, const mm_component *component)
 }
 
 /* A reference of all components as Markdown, for the documentation. */
-static void print_markdown(void)
+static void print_reference(void)
 {
     for (const char *const *name = mm_registry_names(); *name != NULL; name++) {
         struct listing listing = {0};
@@ -263,6 +263,23 @@ static void print_markdown(void)
         if (listing.count > 0) {
             (void)printf("# %s\n\n", *name);
             mm_component_each(*name, print_section, NULL);
+        }
+    }
+}
+
+/* The help of all verbs as Markdown. */
+static void print_verbs(const struct cli_verb *parent, const struct cli_verb *verbs)
+{
+    for (; verbs->name != NULL; verbs++) {
+        if (verbs->is_hidden) {
+            continue;
+        }
+        (void)printf("## %s%s%s\n\n```\n", parent != NULL ? parent->name : "",
+                     parent != NULL ? " " : "", verbs->name);
+        cli_print_help(parent, verbs, true);
+        (void)printf("```\n\n");
+        if (verbs->verbs != NULL) {
+            print_verbs(verbs, verbs->verbs);
         }
     }
 }
@@ -289,8 +306,10 @@ int cli_gen(const struct cli_args *args)
         }
     } else if (strcmp(what, "components") == 0) {
         mm_component_each(NULL, print_name, NULL);
+    } else if (strcmp(what, "verbs") == 0) {
+        print_verbs(NULL, cli_verbs);
     } else {
-        print_markdown();
+        print_reference();
     }
     return CLI_DONE;
 }

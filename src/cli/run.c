@@ -70,6 +70,7 @@ static int finish(int code)
         (void)fflush(stderr);
         cli_exit_now(code);
     }
+    (void)mm_torch_open(); /* the thread that loaded it is gone after this */
     return code;
 }
 

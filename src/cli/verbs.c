@@ -202,7 +202,7 @@ static const struct cli_option completion_arguments[] = {
     {0},
 };
 static const struct cli_option gen_arguments[] = {
-    CHOSEN("WHAT", "man|registries|components|markdown", "what to print"),
+    CHOSEN("WHAT", "man|registries|components|reference|verbs", "what to print"),
     {0},
 };
 

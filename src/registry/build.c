@@ -2,6 +2,7 @@
  * that a slip anywhere is reported before anything expensive is made, then builds from
  * the inside out. */
 #include <stdio.h>
+#include <string.h>
 
 #include "registry/instance.h"
 #include "registry/registry.h"
@@ -15,11 +16,9 @@ struct plan {
 
 static mm_status check_args(const mm_build_args *args)
 {
-    if (args == NULL || args->registry == NULL || args->config == NULL) {
-        return mm_raise(MM_EINVAL, "could not build: %s is NULL",
-                        args == NULL             ? "args"
-                        : args->registry == NULL ? "registry"
-                                                 : "config");
+    if (args->registry == NULL || args->config == NULL) {
+        return mm_raise(MM_EINVAL, "could not build: %s is missing",
+                        args->registry == NULL ? "registry" : "config");
     }
     if (mm_value_kind(args->config) != MM_KIND_DICT) {
         return mm_raise(MM_ECONFIG,
@@ -107,17 +106,45 @@ static mm_status make_plan(const mm_build_args *args, struct plan *out)
     return MM_OK;
 }
 
-mm_status mm_build_check(const mm_build_args *args)
+bool mmi_builds_list(const char *registry, const mm_value *config)
+{
+    return (mm_value_kind(config) == MM_KIND_LIST ||
+            mm_value_kind(config) == MM_KIND_TUPLE) &&
+           strcmp(registry, "models") == 0;
+}
+
+/* The arguments themselves, or with a list of models made a Sequential, as MMEngine's
+ * MODELS.build() does. `out_made` is what was made for that, to be released. */
+static mm_build_args without_list(const mm_build_args *args, mm_value **out_made)
+{
+    mm_build_args copy = args != NULL ? *args : (mm_build_args){0};
+
+    *out_made = NULL;
+    if (!mm_has_error() && copy.registry != NULL &&
+        mmi_builds_list(copy.registry, copy.config)) {
+        mm_value *dict = mm_value_new_dict();
+
+        mm_dict_put_str(dict, "type", "mmengine.Sequential");
+        mm_dict_put(dict, "modules", copy.config);
+        copy.config = *out_made = dict;
+    }
+    return copy;
+}
+
+mm_status mm_build_check(const mm_build_args *given)
 {
     struct plan plan = {0};
+    mm_value *made = NULL;
+    mm_build_args args = without_list(given, &made);
 
-    if (make_plan(args, &plan) != MM_OK) {
-        return mm_pending();
+    if (make_plan(&args, &plan) == MM_OK) {
+        struct mmi_reader reader = {plan.component, args.config, plan.path, plan.scope,
+                                    NULL};
+
+        (void)mmi_options_read(&reader);
     }
-    struct mmi_reader reader = {plan.component, args->config, plan.path, plan.scope,
-                                NULL};
-
-    return mmi_options_read(&reader);
+    mm_value_unref(made);
+    return mm_pending();
 }
 
 /* "while building model.backbone (ResNet), cfg.py:14:5" */
@@ -135,7 +162,7 @@ static void add_frame(const mm_build_args *args, const struct plan *plan)
     }
 }
 
-mm_instance *mmi_build_checked(const mm_build_args *args)
+static mm_instance *build_dict(const mm_build_args *args)
 {
     struct plan plan = {0};
 
@@ -156,6 +183,20 @@ mm_instance *mmi_build_checked(const mm_build_args *args)
         mm_instance_unref(instance);
         return NULL;
     }
+    return instance;
+}
+
+mm_instance *mmi_build_checked(const mm_build_args *given)
+{
+    mm_value *made = NULL;
+    mm_build_args args = without_list(given, &made);
+
+    if (made != NULL) {
+        mm_value_freeze(made);
+    }
+    mm_instance *instance = build_dict(&args);
+
+    mm_value_unref(made);
     return instance;
 }
 

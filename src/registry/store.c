@@ -372,7 +372,8 @@ static mm_status read_nested(const struct mmi_reading *reading, mm_value *config
         }
         return MM_OK;
     }
-    if (mm_value_kind(config) != MM_KIND_DICT) {
+    if (mm_value_kind(config) != MM_KIND_DICT &&
+        !mmi_builds_list(reading->option->u.build.registry, config)) {
         char expects[MMI_EXPECTS_SIZE];
 
         mmi_option_expects(reading->option, expects, sizeof(expects));

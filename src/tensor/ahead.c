@@ -6,6 +6,7 @@
 #include "base/thread.h"
 #include "tensor/bridge.h"
 
+static mmi_thread thread;
 static atomic_bool has_begun;
 
 /* An error is dropped: the first call that needs libtorch tries again and reports it.
@@ -19,9 +20,6 @@ static void load(void *user)
 
 mm_status mm_torch_open_ahead(void)
 {
-    static mmi_thread
-        thread; /* not joined: whoever needs libtorch waits for its lock */
-
     if (mm_has_error()) {
         return mm_pending();
     }
@@ -33,4 +31,17 @@ mm_status mm_torch_open_ahead(void)
         return mm_pending();
     }
     return mmi_thread_start(&thread, "mm-torch", load, NULL);
+}
+
+mm_status mm_torch_open(void)
+{
+    static mmi_mutex lock = MMI_MUTEX_INIT;
+
+    if (atomic_load(&has_begun)) {
+        mmi_mutex_lock(&lock);
+        mmi_thread_join(&thread); /* does nothing the second time */
+        mmi_mutex_unlock(&lock);
+    }
+    (void)mmi_torch_begin();
+    return mm_pending();
 }

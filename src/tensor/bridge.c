@@ -191,12 +191,6 @@ const mmt_api *mmi_torch_open_slowly(void)
     return torch;
 }
 
-mm_status mm_torch_open(void)
-{
-    (void)mmi_torch_begin();
-    return mm_pending();
-}
-
 bool mm_torch_is_open(void)
 {
     return atomic_load_explicit(&mmi_torch_table, memory_order_acquire) != NULL;

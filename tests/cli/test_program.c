@@ -86,7 +86,8 @@ static void test_completion(void **state)
     check_run("$P completion zsh", 0, "#compdef mmengine");
     check_run("$P completion fish", 0, "complete -c mmengine");
     check_run("$P __gen man", 0, ".TH MMENGINE 1");
-    check_run("$P __gen markdown", 0, "## SGD");
+    check_run("$P __gen reference", 0, "## SGD");
+    check_run("$P __gen verbs", 0, "## plugin new");
 }
 
 /* Every skeleton compiles without a warning, loads, and names its component. */

@@ -166,7 +166,25 @@ static const mm_component bag = {.registry = "hooks",
                                  .size = sizeof(struct bag),
                                  .options = bag_options,
                                  .interface = MM_INTERFACE_HOOK};
-static const mm_component *const parts[] = {&block, &norm, &scoped_norm, &bag, NULL};
+struct sequential {
+    mm_instances modules;
+};
+
+#define MM_OPT_STRUCT struct sequential
+static const mm_option sequential_options[] = {
+    {"modules", "children", MM_OPT_BUILDS(modules, "models")},
+    {0},
+};
+#undef MM_OPT_STRUCT
+
+static const mm_component sequential = {.registry = "models",
+                                        .name = "Sequential",
+                                        .help = "one after the other",
+                                        .size = sizeof(struct sequential),
+                                        .options = sequential_options,
+                                        .interface = MM_INTERFACE_MODULE};
+static const mm_component *const parts[] = {&block, &norm,       &scoped_norm,
+                                            &bag,   &sequential, NULL};
 
 static int setup(void **state)
 {
@@ -371,6 +389,42 @@ static void test_nested(void **state)
     mm_value_unref(config);
     mm_instance_unref(instance);
     assert_int_equal(num_deinits, 3);
+}
+
+/* MMEngine's MODELS.build() makes a Sequential of a list. */
+static void test_list_of_models(void **state)
+{
+    (void)state;
+    mm_value *config = block_config();
+    mm_value *list = mm_value_new_list();
+
+    mm_list_push(list, config_of("Norm"));
+    mm_list_push(list, config_of("mmdet.Norm"));
+    put(config, "norm", list);
+    mm_instance *instance = build(config);
+
+    check_ok();
+    const struct block *self = mm_instance_self(instance);
+    const struct sequential *inner = mm_instance_self(self->norm);
+
+    assert_ptr_equal(mm_instance_component(self->norm), &sequential);
+    assert_int_equal(inner->modules.count, 2);
+    assert_ptr_equal(mm_instance_component(inner->modules.data[1]), &scoped_norm);
+    mm_instance_unref(instance);
+    /* at the top too, and its faults have their path */
+    instance = mm_build(&(mm_build_args){.registry = "models", .config = list});
+    assert_ptr_equal(mm_instance_component(instance), &sequential);
+    mm_instance_unref(instance);
+    mm_value_unref(config);
+
+    config = block_config();
+    list = mm_value_new_list();
+    mm_list_push(list, config_of("Nrm"));
+    put(config, "norm", list);
+    assert_null(build(config));
+    check_error_text(MM_ECONFIG, "cfg.py:1:5: model.backbone.norm.modules[0].type: "
+                                 "'Nrm' is not in registry 'models'");
+    mm_value_unref(config);
 }
 
 static void test_ready_instance(void **state)
@@ -696,10 +750,10 @@ static void test_type_faults(void **state)
     assert_string_equal(error.hint, "did you mean 'Block'?");
     mm_value_unref(config);
 
-    config = mm_value_new_list();
+    config = mm_value_new_i64(3);
     assert_null(build(config));
     check_error_text(MM_ECONFIG, "model.backbone: expected a dict with 'type' for "
-                                 "registry 'models', got a value of type list");
+                                 "registry 'models', got a value of type int");
     mm_value_unref(config);
     assert_null(mm_build(NULL));
     check_error(MM_EINVAL);
@@ -829,6 +883,7 @@ int main(void)
         TEST(test_every_kind),
         TEST(test_none_and_whole_floats),
         TEST(test_nested),
+        TEST(test_list_of_models),
         TEST(test_ready_instance),
         TEST(test_scope),
         TEST(test_rest),
