@@ -84,20 +84,22 @@ static mm_status fail_at(const mm_source *source, const char *message)
 /* Hints at files with similar names in the folder. */
 static void suggest_files(const char *path)
 {
-    char *folder = mm_path_dirname(path);
-    mmi_suggest suggest = {.word = mm_path_basename(path)};
+    mmi_suggest suggest = {0};
+    char *folder = NULL;
     mm_value *names = NULL;
     mm_error error;
 
-    (void)mm_error_take(&error);
+    (void)mm_error_take(&error); /* nothing else works while it is pending */
+    suggest.word = mm_path_basename(path);
+    folder = mm_path_dirname(path);
     names = folder != NULL && mm_file_is_dir(folder) ? mm_list_dir(folder) : NULL;
     for (size_t i = 0; names != NULL && i < mm_value_len(names); i++) {
         mmi_suggest_add(&suggest, mm_value_str(mm_list_get(names, i)));
     }
     (void)mm_error_take(NULL);
     (void)mm_error_restore(&error);
-    if (folder != NULL && !mm_file_is_dir(folder)) {
-        (void)mm_error_hint("there is no folder '%s'", folder);
+    if (names == NULL) {
+        (void)mm_error_hint("its folder does not exist either");
     }
     mmi_suggest_hint(&suggest);
     mm_value_unref(names);
@@ -132,7 +134,7 @@ static mm_status resolve_base(const struct link *link, const mm_value *name,
     mm_free(folder);
     if (!mm_has_error() && !mm_file_exists(out->path)) {
         (void)mm_raise(MM_ENOENT, "the base '%s' does not exist: there is no file '%s'",
-                       text, out->path);
+                       text, out->file);
         (void)mm_error_locate(&out->source);
         suggest_files(out->path);
     }

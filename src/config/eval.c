@@ -205,10 +205,10 @@ bool mmi_reserve(mmi_eval *ev, size_t bytes)
 
 bool mmi_reserve_items(mmi_eval *ev, size_t count)
 {
-    enum { ITEM = 32 }; /* pointer, place and some slack */
+    enum { CONTAINER = 96, ITEM = 40 }; /* what they take, with places and slack */
 
     return mmi_reserve(ev, count > MMI_MAX_MEMORY ? MMI_MAX_MEMORY + (size_t)1
-                                                  : count * ITEM);
+                                                  : CONTAINER + count * ITEM);
 }
 
 void mmi_note_change(mmi_eval *ev, mm_value *container)

@@ -1,6 +1,7 @@
 /* Calls: evaluating arguments, binding them to parameters, dispatching on what is
  * called. Keyword arguments are a dict with the places of their names, which dict()
  * returns as it is: so every `dict(k=v)` knows where it was written. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/suggest.h"
@@ -330,6 +331,20 @@ static bool check_call(mmi_eval *ev, const mmi_function *function)
     return !mm_has_error();
 }
 
+/* "while calling f(), file:line:column"; a recursion is told once. */
+static void add_frame(const char *name, const mm_source *place)
+{
+    const mm_error *error = mm_error_peek();
+    char text[MM_ERROR_FRAME_SIZE];
+
+    (void)snprintf(text, sizeof(text), "while calling %.60s(), %.90s:%d:%d", name,
+                   place->file, (int)place->line, (int)place->column);
+    if (error->num_frames == 0 ||
+        strcmp(error->frames[error->num_frames - 1], text) != 0) {
+        (void)mm_error_frame("%s", text);
+    }
+}
+
 static mm_value *call_function(mmi_eval *ev, mmi_function_object *callee,
                                const mmi_args *args)
 {
@@ -365,8 +380,7 @@ static mm_value *call_function(mmi_eval *ev, mmi_function_object *callee,
         ev->scope = caller_scope;
         ev->module = caller_module;
         if (result == NULL) {
-            (void)mm_error_frame("while calling %s(), %s:%d:%d", callee->function->name,
-                                 place.file, (int)place.line, (int)place.column);
+            add_frame(callee->function->name, &place);
         }
     }
     mmi_scope_unref(ev, scope);

@@ -457,6 +457,14 @@ static bool is_glued_keyword(const char *p, const char *end)
     }
 }
 
+/* True if a letter, digit or underscore stands at `p`. */
+static bool is_name_at(const char *p, const char *end)
+{
+    uint32_t code = 0;
+
+    return mmi_utf8_decode(p, (size_t)(end - p), &code) > 0 && mmi_is_name_part(code);
+}
+
 static mm_status lex_number(lexer *lex)
 {
     const char *start = lex->data + lex->at;
@@ -474,11 +482,11 @@ static mm_status lex_number(lexer *lex)
             p++;
         }
     }
-    if (p < end && ((unsigned char)*p >= 0x80 || mmi_is_name_part((unsigned char)*p)) &&
-        !is_glued_keyword(p, end)) {
+    if (is_name_at(p, end) && !is_glued_keyword(p, end)) {
         const char *stop = p;
 
-        while (stop < end && mmi_is_name_part((unsigned char)*stop)) {
+        while (stop < end && ((unsigned char)*stop >= 0x80 ||
+                              mmi_is_name_part((unsigned char)*stop))) {
             stop++;
         }
         return add_error(lex, offset, "invalid number '%.*s'",
@@ -797,11 +805,11 @@ static mm_status end_text(lexer *lex)
 {
     const mmi_tokens *out = lex->out;
 
-    if (lex->depth > 0) {
-        lex->out->unclosed = lex->brackets[lex->depth - 1];
-    }
     if (has_error(lex)) {
         return MM_OK;
+    }
+    if (lex->depth > 0) {
+        lex->out->unclosed = lex->brackets[lex->depth - 1];
     }
     if (!lex->part && lex->depth == 0) {
         if (out->count > 0 && out->at[out->count - 1].kind != TOK_NEWLINE &&
@@ -863,6 +871,7 @@ mm_status mmi_lex_part(const mmi_text *text, const mmi_token *literal, size_t st
     lex.line = literal->line;
     lex.line_start = literal->start - (size_t)(literal->column - 1);
     lex.num_indents = 1;
+    out->is_part = true;
     if (text->num_edits == 0) {
         count_lines(&lex, literal->start, start);
     }

@@ -115,6 +115,7 @@ enum {
 typedef struct mmi_tokens {
     mmi_token *at; /* the last one is TOK_END or TOK_ERROR */
     size_t count;
+    bool is_part;       /* of a field of an f-string */
     char error[200];    /* what is wrong at a TOK_ERROR */
     mmi_token unclosed; /* the innermost bracket that is never closed; size 0: none */
 } mmi_tokens;

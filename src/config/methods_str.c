@@ -168,12 +168,8 @@ static void split_blanks(mmi_eval *ev, mm_value *list, struct part text, int64_t
             p += step;
             continue;
         }
-        if (limit == 0) { /* the rest, without the white space at its end */
-            mm_value *rest = mm_value_new_str_n(p, (size_t)(end - p));
-            mmi_args none = {0};
-
-            mm_list_push(list, rest == NULL ? NULL : str_rstrip(ev, rest, &none));
-            mm_value_unref(rest);
+        if (limit == 0) { /* the rest, with the white space at its end */
+            push_part(ev, list, p, (size_t)(end - p));
             return;
         }
         while (p < end && !mmi_is_space(code)) {
@@ -198,14 +194,13 @@ static void rsplit_blanks(mmi_eval *ev, mm_value *list, struct part text, int64_
         /* the head ends where its last word ends */
         const char *p = text.at;
         size_t words = count - (size_t)limit;
-        struct part head = {0};
+        struct part head = {text.at, 0}; /* white space at the beginning stays */
 
         for (size_t i = 0; i < words; i++) {
             struct part word = part_of(mm_list_get(all, i));
             struct part rest = {p, (size_t)(text.at + text.size - p)};
             const char *found = find_text(rest, word);
 
-            head.at = head.at == NULL ? found : head.at;
             p = found + word.size;
         }
         head.size = (size_t)(p - head.at);
@@ -673,7 +668,12 @@ static mm_value *with_case(mmi_eval *ev, mm_value *self, const mmi_args *args,
         uint32_t code = 0;
 
         at += mmi_utf8_decode(text.at + at, text.size - at, &code);
-        mmi_str_add_utf8(&out, change_case(code, rule, first));
+        if (code == 0xDF && rule != CASE_LOWER &&
+            (rule < CASE_TITLE || rule == CASE_SWAP || first)) {
+            mmi_str_add(&out, rule == CASE_UPPER || rule == CASE_SWAP ? "SS" : "Ss");
+        } else {
+            mmi_str_add_utf8(&out, change_case(code, rule, first));
+        }
         first = rule == CASE_TITLE && !mmi_is_alpha(code);
     }
     return mmi_str_value(&out);

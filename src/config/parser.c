@@ -67,6 +67,11 @@ static void describe(const mmi_parser *p, const mmi_token *token, char *out,
     int shown = token->size > 40 ? 40 : (int)token->size;
 
     switch (token->kind) {
+    case TOK_END:
+        (void)snprintf(out, size,
+                       p->tokens->is_part ? "the end of the f-string field"
+                                          : "end of file");
+        break;
     case TOK_NAME:
         (void)snprintf(out, size, "name '%.*s'", shown, text);
         break;

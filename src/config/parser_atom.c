@@ -29,6 +29,10 @@ static void *missing_comma(mmi_parser *p, mmi_tok close)
     (void)mmi_expected(p, what);
     if (kind == TOK_NAME || kind == TOK_NUMBER || kind == TOK_STRING) {
         (void)mm_error_hint("a comma may be missing before it");
+    } else if (kind == TOK_COLON && close == TOK_RPAREN) {
+        (void)mm_error_hint("in a call a name and its value are joined by '='");
+    } else if (kind == TOK_ASSIGN && close == TOK_RBRACE) {
+        (void)mm_error_hint("in braces a key and its value are joined by ':'");
     }
     return NULL;
 }

@@ -320,6 +320,7 @@ void mmi_str_add_general(mmi_str *out, double value, int digits, bool keep_zeros
                 (void)mm_f64_format_fixed(value, digits - 1 - exponent, at, size + 1);
                 mmi_str_cut(out, out->size - 1);
             }
+            mmi_str_add(out, exponent == digits - 1 ? "." : "");
         } else {
             mmi_str_add(out, text);
         }

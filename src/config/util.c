@@ -33,6 +33,10 @@ void mmi_dict_put_at(mm_value *dict, mm_value *key, mm_value *value, mm_source s
 {
     size_t count = mm_has_error() ? 0 : mm_value_len(dict);
 
+    if (dict == value) {
+        (void)mm_raise(MM_EINVAL, "a dict cannot contain itself");
+        return;
+    }
     mm_dict_put_key(dict, key, value);
     if (source.file == NULL || mm_has_error()) {
         return;
@@ -46,6 +50,10 @@ void mmi_dict_put_at(mm_value *dict, mm_value *key, mm_value *value, mm_source s
 
 void mmi_list_append_at(mm_value *list, mm_value *item, mm_source source)
 {
+    if (list == item) {
+        (void)mm_raise(MM_EINVAL, "a list cannot contain itself");
+        return;
+    }
     mm_list_append(list, item);
     if (source.file != NULL && !mm_has_error()) {
         mm_list_set_source(list, mm_value_len(list) - 1, source);

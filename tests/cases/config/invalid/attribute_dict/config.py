@@ -1,0 +1,2 @@
+d = dict(lr=1)
+x = d.lr

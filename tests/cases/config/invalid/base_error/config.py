@@ -1,0 +1,2 @@
+x = 1
+_base_ = ['middle.py']

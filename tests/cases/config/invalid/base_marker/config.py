@@ -1,0 +1,2 @@
+_base_ = 'base.py'
+x = dict(y={{_base_.model.dept}})

@@ -1,0 +1,5 @@
+def make(depth, width):
+    return depth * width
+
+
+x = make(1)

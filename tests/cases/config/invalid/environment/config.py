@@ -1,0 +1,1 @@
+a = '{{$MM_NO_SUCH_VARIABLE:}}'

@@ -1,0 +1,1 @@
+a = dict(x=(i for i in range(3)))

@@ -1,0 +1,2 @@
+import json
+a = json.loads('{}')

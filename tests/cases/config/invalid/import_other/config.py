@@ -1,0 +1,2 @@
+_base_ = []
+import numpy as np

@@ -1,0 +1,2 @@
+d = dict(learning_rate=1)
+x = dict(y=[d['learning_rat']])

@@ -1,0 +1,3 @@
+from mmengine.config import read_base
+with read_base():
+    from .base import *

@@ -1,0 +1,7 @@
+def f():
+    x = y
+    y = 1
+    return x
+
+
+a = f()

@@ -1,0 +1,4 @@
+_base_ = 'base.py'
+model = dict(
+    head=dict(
+        loss=dict(type='CE')))

@@ -1,0 +1,1 @@
+_base_ = 'mmdett::_base_/x.py'

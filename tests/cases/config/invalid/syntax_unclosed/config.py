@@ -1,0 +1,4 @@
+model = dict(
+    type='A',
+    depth=50
+data = 1

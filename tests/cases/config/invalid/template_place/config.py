@@ -1,0 +1,2 @@
+_base_ = 'base.py'
+a = {{_base_.model}}; b = {{ fileBasename }} +

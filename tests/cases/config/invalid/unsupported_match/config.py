@@ -1,0 +1,4 @@
+_base_ = []
+match 1:
+    case 1:
+        a = 1

@@ -1,0 +1,3 @@
+_base_ = []
+with open('x') as f:
+    a = 1

@@ -1,0 +1,5 @@
+def f():
+    yield 1
+
+
+a = list(f())

@@ -1,0 +1,1 @@
+log = dict(interval=100, hooks=['a', 'b'])

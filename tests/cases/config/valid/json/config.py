@@ -1,0 +1,2 @@
+_base_ = 'base.json'
+b = dict(d='y', e=1)

@@ -1,0 +1,16 @@
+a = 'Hello World'
+cases = [a.upper(), a.lower(), a.title(), a.swapcase(), 'abc def'.capitalize(), 'É'.lower(), 'ß'.upper()]
+strips = ['  x '.strip(), 'xxaxx'.strip('x'), '  x '.lstrip(), '  x '.rstrip(), 'abcab'.strip('ab')]
+splits = ['a b  c'.split(), 'a,b,,c'.split(','), 'a b c'.split(' ', 1), 'a b c'.rsplit(' ', 1), '  a  b '.split(None, 1), 'x'.split('y'), 'a\nb\r\nc'.splitlines()]
+joins = [', '.join(['a', 'b']), ''.join(str(i) for i in range(3)), '-'.join('abc')]
+finds = ['abcabc'.find('c'), 'abc'.find('z'), 'abcabc'.rfind('c'), 'abc'.index('b'), 'aaa'.count('a'), 'aaaa'.count('aa'), 'héé'.find('é', 2)]
+replaces = ['aaa'.replace('a', 'b'), 'aaa'.replace('a', 'b', 2), 'abc'.replace('', '-'), 'path/to/x'.replace('/', '_')]
+tests = ['abc'.startswith('ab'), 'abc'.endswith(('x', 'c')), 'abc'.startswith('b', 1), '12'.isdigit(), 'ab'.isalpha(), 'a1'.isalnum(), 'a b'.isidentifier(), ' '.isspace(), 'AB'.isupper(), 'ab'.islower()]
+pads = ['7'.zfill(3), '-7'.zfill(4), 'a'.ljust(3, '.'), 'a'.rjust(3), 'ab'.center(5, '*'), 'a'.center(4)]
+parts = ['a=b=c'.partition('='), 'a=b=c'.rpartition('='), 'abc'.partition('-'), 'pre_x'.removeprefix('pre_'), 'x.py'.removesuffix('.py')]
+percents = ['%d %s' % (1, 'a'), '%05.1f' % 3.14159, '%-5s|' % 'ab', '%(k)s' % dict(k=1), '%r' % 'q', '%%', '100%%' % (), '%x %X %o' % (255, 255, 8), '%s' % [1], '%+d % d' % (3, 4), '%e' % 12345.678, '%g' % 1e-5, '%c' % 'x', '%.3s' % 'abcdef', '%*d' % (5, 42)]
+formats = ['{} {}'.format(1, 'b'), '{1} {0}'.format('a', 'b'), '{x:>5}'.format(x=3), '{0[1]} {0[0]:02d}'.format([4, 5]), '{{}}'.format(), '{!r}'.format('s'), '{:{}}'.format('a', 3), '{d[k]}'.format(d=dict(k='v')), '{:,.2f}'.format(12345.678)]
+specs = [format(3.5, '.2f'), format(5, '05d'), format('a', '^5'), format(0.256, '.1%'), format(255, '#b'), format(1234567, '_d'), format(-3, '+d'), format(2.0, 'g'), format(1e10, ''), format(True, 'd'), format(3, '.1f')]
+others = ['a\tb', chr(8364), ord('€'), str(1.0), str(None), str([1, 'a']), repr("it's"), repr('"'), ascii('é'), hex(255), oct(8), bin(5), bytes('é', 'utf-8'), 'é'.encode(), b'abc'.decode(), str(b'x'), bytes(2), bytes([65])]
+idx = ['abc'[-1], 'abc'[1:], 'a' in 'abc', 'abc' * 2, len('日本')]
+maps = list(map(str.upper, ['a', 'b']))
