@@ -127,7 +127,8 @@ class refusal : public std::exception
 
 // Turns the exception in flight into an error of the host: "what([2, 3] float32, ...):
 // message".
-void report(const char *what, const mm_tensor *const *args, size_t count) noexcept;
+// Returns the code that is pending then.
+mm_status report(const char *what, const mm_tensor *const *args, size_t count) noexcept;
 // Sends libtorch's warnings of this thread to the host.
 void adopt_thread() noexcept;
 // Read by every call: initial-exec spares it a function call.
@@ -146,7 +147,8 @@ void narrow_this_thread(int num_threads);
 // otherwise.
 void default_num_threads();
 
-// Runs `body`; when anything is thrown, reports it and returns `failed`.
+// Runs `body`; when anything is thrown, reports it and returns `failed`, or the error's
+// code where `body` gives a status.
 template <class R, class F>
 R guard(const char *what, std::initializer_list<const mm_tensor *> args, R failed,
         F &&body) noexcept
@@ -157,8 +159,12 @@ R guard(const char *what, std::initializer_list<const mm_tensor *> args, R faile
     try {
         return body();
     } catch (...) {
-        report(what, args.begin(), args.size());
-        return failed;
+        mm_status code = report(what, args.begin(), args.size());
+        if constexpr (std::is_same_v<R, mm_status>) {
+            return code;
+        } else {
+            return failed;
+        }
     }
 }
 

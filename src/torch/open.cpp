@@ -67,8 +67,8 @@ void soften(std::string &line)
     }
 }
 
-void raise(mm_status code, const char *what, const mm_tensor *const *args, size_t count,
-           const char *text)
+mm_status raise(mm_status code, const char *what, const mm_tensor *const *args,
+                size_t count, const char *text)
 {
     std::string rest = text;
     std::string line = rest.substr(0, rest.find('\n'));
@@ -87,8 +87,8 @@ void raise(mm_status code, const char *what, const mm_tensor *const *args, size_
         message += ")";
     }
     message += ": " + line;
-    host->raise(code, __FILE__, __LINE__, message.c_str(),
-                rest.empty() ? nullptr : rest.c_str());
+    return host->raise(code, __FILE__, __LINE__, message.c_str(),
+                       rest.empty() ? nullptr : rest.c_str());
 }
 
 bool says_no_memory(const char *text)
@@ -114,29 +114,30 @@ mm_status code_of(const c10::Error &error)
 
 } // namespace
 
-void report(const char *what, const mm_tensor *const *args, size_t count) noexcept
+mm_status report(const char *what, const mm_tensor *const *args, size_t count) noexcept
 {
     try {
         try {
             throw;
         } catch (const callback_error &error) {
-            host->error_restore(&error.error);
+            return host->error_restore(&error.error);
         } catch (const refusal &error) {
-            host->raise(error.code, __FILE__, __LINE__, error.message.c_str(),
-                        error.hint.empty() ? nullptr : error.hint.c_str());
+            return host->raise(error.code, __FILE__, __LINE__, error.message.c_str(),
+                               error.hint.empty() ? nullptr : error.hint.c_str());
         } catch (const c10::Error &error) {
-            raise(code_of(error), what, args, count, error.what_without_backtrace());
+            return raise(code_of(error), what, args, count,
+                         error.what_without_backtrace());
         } catch (const std::bad_alloc &) {
-            raise(MM_ENOMEM, what, args, count, "out of memory");
+            return raise(MM_ENOMEM, what, args, count, "out of memory");
         } catch (const std::exception &error) {
-            raise(says_no_memory(error.what()) ? MM_ENOMEM : MM_ETORCH, what, args,
-                  count, error.what());
+            return raise(says_no_memory(error.what()) ? MM_ENOMEM : MM_ETORCH, what,
+                         args, count, error.what());
         } catch (...) {
-            raise(MM_ETORCH, what, args, count, "unknown exception");
+            return raise(MM_ETORCH, what, args, count, "unknown exception");
         }
     } catch (...) { // no memory to write the message
-        host->raise(MM_ENOMEM, __FILE__, __LINE__, "out of memory in libtorch",
-                    nullptr);
+        return host->raise(MM_ENOMEM, __FILE__, __LINE__, "out of memory in libtorch",
+                           nullptr);
     }
 }
 

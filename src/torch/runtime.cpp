@@ -17,6 +17,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
@@ -126,10 +127,15 @@ mm_status device_synchronize(const char *text)
             throw refusal(MM_EUNSUPPORTED,
                           std::string("there is no device '") + text + "'");
         }
-        const c10::impl::DeviceGuardImplInterface *impl =
-            c10::impl::getDeviceGuardImpl(wanted.type());
-        c10::Device at = wanted.has_index() ? wanted : impl->getDevice();
-        impl->getStream(at).synchronize();
+        c10::Device at =
+            wanted.has_index()
+                ? wanted
+                : c10::impl::getDeviceGuardImpl(wanted.type())->getDevice();
+        if (at.is_cuda()) { // all streams, not the current one alone
+            at::detail::getCUDAHooks().deviceSynchronize(at.index());
+        } else {
+            c10::impl::getDeviceGuardImpl(at.type())->getStream(at).synchronize();
+        }
         return MM_OK;
     });
 }

@@ -15,12 +15,14 @@
 /* Lists of X(...): clang-format breaks them anew each time it runs. */
 /* clang-format off */
 #define FLOATS(X)                                                                      \
-    X(a) X(b) X(c) X(p) X(u) X(v) X(w) X(r) X(img) X(seq) X(vol) X(k2) X(k2g) X(kt)    \
-    X(b8) X(k1) X(k3) X(gamma) X(beta) X(logits) X(probs) X(cw) X(emb) X(q) X(key)     \
-    X(val) X(bat1) X(bat2) X(grid)
+    X(a)                                                                               \
+    X(b) X(c) X(p) X(u) X(v) X(w) X(r) X(img) X(seq) X(vol) X(k2) X(k2g) X(kt) X(b8)   \
+        X(k1) X(k3) X(gamma) X(beta) X(logits) X(probs) X(cw) X(emb) X(q) X(key)       \
+            X(val) X(bat1) X(bat2) X(grid)
 #define OTHERS(X)                                                                      \
-    X(mean) X(var) X(target) X(target_ignore) X(mask) X(mask2) X(amask) X(idx) X(gidx) \
-    X(tokens) X(ints) X(ints2) X(counts) X(special)
+    X(mean)                                                                            \
+    X(var) X(target) X(target_ignore) X(mask) X(mask2) X(amask) X(idx) X(gidx)         \
+        X(tokens) X(ints) X(ints2) X(counts) X(special)
 
 /* clang-format on */
 #define FIELD(name) mm_tensor *name;
@@ -470,11 +472,10 @@ static const double half[3] = {0.5, 0.5, 0.5};
     X(interp_corners, mm_interpolate(t->img, .scales = twice, .mode = "bilinear",      \
                                      .align_corners = true))                           \
     X(interp_bicubic, mm_interpolate(t->img, MM_DIMS(9, 4), .mode = "bicubic"))        \
-    X(interp_trilinear,                                                                \
-      mm_interpolate(t->vol, MM_DIMS(3, 5, 6), .mode = "trilinear"))                   \
+    X(interp_trilinear, mm_interpolate(t->vol, MM_DIMS(3, 5, 6), .mode = "trilinear")) \
     X(interp_area, mm_interpolate(t->img, .scales = half, .mode = "area"))             \
-    X(interp_antialias, mm_interpolate(t->img, MM_DIMS(3, 3), .mode = "bilinear",      \
-                                       .antialias = true))                             \
+    X(interp_antialias,                                                                \
+      mm_interpolate(t->img, MM_DIMS(3, 3), .mode = "bilinear", .antialias = true))    \
     X(grid_sample, mm_grid_sample(t->img, t->grid))                                    \
     X(grid_sample_border,                                                              \
       mm_grid_sample(t->img, t->grid, .mode = "nearest", .padding_mode = "border",     \
