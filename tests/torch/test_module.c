@@ -647,8 +647,8 @@ static void test_init_faults(void **state)
         "{\"type\": \"Kaiming\", \"layer\": \"Linear\", \"nonlinearity\": \"what\"}",
         "{\"type\": \"Constant\", \"val\": 1, \"override\": {\"name\": \"9\"}}",
         "{\"type\": \"Constant\", \"val\": 1, \"override\": {\"val\": 2}}",
-        "{\"type\": \"Constant\", \"val\": 1, \"override\": {\"name\": \"0\", \"val\": "
-        "2}}",
+        ("{\"type\": \"Constant\", \"val\": 1, \"override\": {\"name\": \"0\","
+         "\"val\": 2}}"),
         "{\"type\": \"Constant\", \"val\": 1, \"override\": 3}",
         "[3]",
         "{\"type\": \"Pretrained\", \"checkpoint\": \"no/such/file.pth\"}",

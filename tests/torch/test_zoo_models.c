@@ -282,8 +282,8 @@ static void test_bad_configs(void **state)
         "{\"type\": \"ResNet\", \"depth\": 18, \"strides\": [1, 2]}",
         "{\"type\": \"ResNet\", \"depth\": 18, \"out_indices\": [4]}",
         "{\"type\": \"ResNet_CIFAR\", \"depth\": 18, \"deep_stem\": true}",
-        "{\"type\": \"ImageClassifier\", \"backbone\": {\"type\": \"LeNet5\"},"
-        "\"train_cfg\": {\"augments\": [{\"type\": \"Mixup\"}]}}",
+        ("{\"type\": \"ImageClassifier\", \"backbone\": {\"type\": \"LeNet5\"},"
+         "\"train_cfg\": {\"augments\": [{\"type\": \"Mixup\"}]}}"),
         "{\"type\": \"ClsDataPreprocessor\", \"mean\": [1, 2], \"std\": [1]}",
         "{\"type\": \"CrossEntropyLoss\", \"use_sigmoid\": true, \"use_soft\": true}",
     };
