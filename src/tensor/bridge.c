@@ -80,9 +80,11 @@ static void *load(const char *path)
     if (library == NULL) {
         mm_error why;
         mm_error_take(&why);
-        mm_raise(MM_EABI, "could not load the bridge to libtorch %s '%s': %s",
-                 MMI_TORCH_BUILT_FOR, path, why.message);
-        mm_error_hint("build it for the libtorch of this machine: run make setup");
+        mm_raise(MM_EABI, "could not use the bridge to libtorch: %s", why.message);
+        mm_error_hint(
+            "this build's bridge is for libtorch %s; if another one is found, "
+            "run make setup",
+            MMI_TORCH_BUILT_FOR);
     }
     return library;
 }
@@ -203,9 +205,12 @@ const char *mm_torch_version(void)
     return torch != NULL ? torch->version : NULL;
 }
 
+/* Another bridge than the build's may have been named; once it is open it is asked. */
 const char *mm_torch_built_for(void)
 {
-    return MMI_TORCH_BUILT_FOR;
+    const mmt_api *torch = atomic_load_explicit(&mmi_torch_table, memory_order_acquire);
+
+    return torch != NULL ? torch->built_for : MMI_TORCH_BUILT_FOR;
 }
 
 const char *mm_torch_build_flags(void)
