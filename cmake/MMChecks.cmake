@@ -30,6 +30,13 @@ add_test(NAME setup/choices
          COMMAND sh ${PROJECT_SOURCE_DIR}/tests/setup/run.sh ${PROJECT_SOURCE_DIR}
                  ${PROJECT_BINARY_DIR}/test_setup)
 
+# The demo itself, short.
+if(TARGET mmengine_cli AND TARGET mmengine_torch)
+  add_test(NAME demo/digits
+           COMMAND sh ${PROJECT_SOURCE_DIR}/tests/demo/run.sh ${PROJECT_SOURCE_DIR}
+                   $<TARGET_FILE:mmengine_cli> ${PROJECT_BINARY_DIR}/test_demo)
+endif()
+
 # Sanitizers watch our code; libtorch is not instrumented, so what it keeps for the life of
 # the process and the locks it takes are named in tests/suppressions.
 function(mm_sanitizer_environment)

@@ -54,4 +54,5 @@ param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=10),
     checkpoint=dict(type='CheckpointHook', interval=5, max_keep_ckpts=2, save_best='auto'))
+custom_hooks = [dict(type='PredictionGridHook')]
 randomness = dict(seed=0)

@@ -1,8 +1,7 @@
 # A compact convolutional network on the full Fashion-MNIST: two minutes on two cores.
-# The data are Debian's package dataset-fashion-mnist; another folder: --cfg-options
-# data_root=PATH.
+# The data are Debian's package dataset-fashion-mnist; FASHION_MNIST names another folder.
 default_scope = 'mmpretrain'
-data_root = '/usr/share/datasets/fashion-mnist'
+data_root = '{{$FASHION_MNIST:/usr/share/datasets/fashion-mnist}}'
 max_epochs = 12
 batch_size = 256
 
@@ -74,4 +73,5 @@ param_scheduler = [
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='auto'))
+custom_hooks = [dict(type='PredictionGridHook')]
 randomness = dict(seed=0)
