@@ -22,22 +22,36 @@ install(TARGETS ${MM_EXPORTED} EXPORT mmengineTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT mmengineTargets NAMESPACE mmengine:: DESTINATION ${MM_PACKAGE_DIR})
 
-# Opened at run time, by name, from the folder of libmmengine: no target for others.
+# Opened at run time, by its name without a version, from the folder of libmmengine: no
+# target for others.
 if(TARGET mmengine_torch)
-  install(TARGETS mmengine_torch LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-          NAMELINK_SKIP)
+  install(TARGETS mmengine_torch LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
+
+# mm_generated(name folder argument...): what the program prints when called with the
+# arguments, installed as `folder`/`name`.
+function(mm_generated name folder)
+  set(file ${PROJECT_BINARY_DIR}/generated/${name})
+  add_custom_command(OUTPUT ${file} COMMAND mmengine_cli ${ARGN} > ${file}.part
+                     COMMAND ${CMAKE_COMMAND} -E rename ${file}.part ${file}
+                     DEPENDS mmengine_cli COMMENT "Writing ${name}" VERBATIM)
+  set_property(GLOBAL APPEND PROPERTY MM_GENERATED ${file})
+  install(FILES ${file} DESTINATION ${folder})
+endfunction()
 
 if(TARGET mmengine_cli)
   set_target_properties(mmengine_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${MM_BIN_TO_LIB}")
   install(TARGETS mmengine_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  set(share ${PROJECT_BINARY_DIR}/share)
-  install(FILES ${share}/mmengine.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-  install(FILES ${share}/mmengine.bash RENAME mmengine
-          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-  install(FILES ${share}/_mmengine DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
-  install(FILES ${share}/mmengine.fish
-          DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+  if(NOT CMAKE_CROSSCOMPILING)
+    mm_generated(mmengine.1 ${CMAKE_INSTALL_MANDIR}/man1 __gen man)
+    mm_generated(mmengine ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+                 completion bash)
+    mm_generated(_mmengine ${CMAKE_INSTALL_DATADIR}/zsh/site-functions completion zsh)
+    mm_generated(mmengine.fish ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
+                 completion fish)
+    get_property(generated GLOBAL PROPERTY MM_GENERATED)
+    add_custom_target(mmengine_generated ALL DEPENDS ${generated})
+  endif()
 endif()
 
 configure_package_config_file(

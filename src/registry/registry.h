@@ -96,7 +96,7 @@ mm_status mmi_options_default(mm_instance *instance);
 
 /* mm_build() and mm_build_check() for a nested config that has been checked already,
  * or that is being checked. */
-mm_instance *mmi_build_checked(const mm_build_args *args);
+mm_instance *mmi_build_checked(const mm_build_args *given);
 /* True for a list of models: it is built as a Sequential. */
 bool mmi_builds_list(const char *registry, const mm_value *config);
 

@@ -33,6 +33,23 @@ if readelf -d "$library" | grep -E 'NEEDED.*(torch|c10|stdc\+\+|gomp)'; then
     fail 'libmmengine needs libtorch or C++'
 fi
 
+# The program, from a folder it was not built for, with its manual and completion.
+if [ -x "$prefix/bin/mmengine" ]; then
+    "$prefix/bin/mmengine" --help >"$work/help.log" 2>&1 ||
+        { cat "$work/help.log" >&2; fail 'the installed program does not run'; }
+    grep -q '^\.TH MMENGINE 1' "$prefix/share/man/man1/mmengine.1" || fail 'no manual page'
+    # The build folder's bridge would hide that the installed one is not found.
+    if [ -e "$libdir/libmmengine_torch.so.0" ] &&
+        ! LD_DEBUG=files "$prefix/bin/mmengine" env 2>&1 |
+        grep -q "file=[^ ]*/${work##*/}/prefix/[^ ]*libmmengine_torch"; then
+        fail 'the installed program does not open the installed bridge'
+    fi
+    for file in bash-completion/completions/mmengine zsh/site-functions/_mmengine \
+        fish/vendor_completions.d/mmengine.fish; do
+        grep -q train "$prefix/share/$file" || fail "no completion in share/$file"
+    done
+fi
+
 # CMake package.
 build_user() {
     "$cmake" -S "$here/package" -B "$work/user" -G Ninja -DCMAKE_MAKE_PROGRAM="$ninja" \
@@ -56,6 +73,17 @@ if command -v pkg-config >/dev/null 2>&1; then
     $cc ${MM_SANITIZE_FLAGS:-} -std=c17 -o "$work/by_pc" "$here/package/main.c" \
         $(pkg-config --cflags --libs mmengine) || fail 'pkg-config flags do not build'
     LD_LIBRARY_PATH=$libdir "$work/by_pc" >/dev/null || fail 'pkg-config program does not run'
+    if [ -e "$libdir/libmmengine_torch.so" ]; then
+        # The README's program: trains on the digits, so it runs in the tree.
+        # shellcheck disable=SC2046,SC2086
+        $cc ${MM_SANITIZE_FLAGS:-} -std=c17 -o "$work/own" \
+            "$here/../../examples/train_own_model.c" \
+            $(pkg-config --cflags --libs mmengine-zoo) || fail 'the example does not build'
+        (cd "$here/../.." && LD_LIBRARY_PATH=$libdir "$work/own") >"$work/own.log" 2>&1 ||
+            { cat "$work/own.log" >&2; fail 'the example does not run'; }
+        grep -q '^epoch 10  accuracy 0\.9' "$work/own.log" ||
+            { cat "$work/own.log" >&2; fail 'the example does not learn'; }
+    fi
 else
     printf 'install: no pkg-config here, mmengine.pc not tried\n'
 fi
