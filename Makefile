@@ -63,7 +63,7 @@ asan:
 tsan:
 	@$(run) tools/setup.sh --if-needed
 	@$(run) tools/build.sh tsan
-	@$(run) tools/build.sh --test tsan -E '^(torch|lint|install|setup)' $(ARGS)
+	@$(run) tools/build.sh --test tsan -E '^(torch|lint|install|setup|demo|readme|cli)' $(ARGS)
 
 doctor:
 	@$(run) tools/doctor.sh

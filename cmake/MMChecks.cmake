@@ -30,11 +30,14 @@ add_test(NAME setup/choices
          COMMAND sh ${PROJECT_SOURCE_DIR}/tests/setup/run.sh ${PROJECT_SOURCE_DIR}
                  ${PROJECT_BINARY_DIR}/test_setup)
 
-# The demo itself, short.
+# The demo itself, short, and what the README shows.
 if(TARGET mmengine_cli AND TARGET mmengine_torch)
   add_test(NAME demo/digits
            COMMAND sh ${PROJECT_SOURCE_DIR}/tests/demo/run.sh ${PROJECT_SOURCE_DIR}
                    $<TARGET_FILE:mmengine_cli> ${PROJECT_BINARY_DIR}/test_demo)
+  add_test(NAME readme/files
+           COMMAND sh ${PROJECT_SOURCE_DIR}/tests/readme/run.sh ${PROJECT_SOURCE_DIR}
+                   $<TARGET_FILE:mmengine_cli> ${PROJECT_BINARY_DIR}/test_readme)
 endif()
 
 # Sanitizers watch our code; libtorch is not instrumented, so what it keeps for the life of

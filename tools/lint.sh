@@ -70,7 +70,9 @@ check_layout() {
         mm_say "lint: layout not checked: no clang-format 14 (found: ${mm_tool_version:-none})"
         return 0
     fi
-    grep -E '\.(c|h|cpp)$' "$work/files" >"$work/layout" || return 0
+    # The README's program keeps the lines it has there.
+    grep -E '\.(c|h|cpp)$' "$work/files" | grep -vxF examples/train_own_model.c \
+        >"$work/layout" || return 0
     if [ "$fix" = yes ]; then
         xargs "$mm_tool" -i <"$work/layout"
     elif ! xargs "$mm_tool" --dry-run --Werror <"$work/layout" 2>"$work/layout.log"; then
