@@ -146,7 +146,11 @@ endfunction()
 
 # benchmarks/<folder>/bench_*.c: one program each, linked as the tests of that folder are.
 # Built when asked for: `ninja logging_bench_values`.
+# benchmarks/bench.c: our side of `make bench`.
 function(mm_benchmarks)
+  add_executable(bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/benchmarks/bench.c)
+  mm_flags(bench)
+  target_link_libraries(bench PRIVATE mmengine Threads::Threads)
   set(below "")
   foreach(folder IN LISTS MM_FOLDERS)
     if(TARGET mm_${folder})

@@ -1,0 +1,596 @@
+/* What our engine needs for small pieces of work: bench PART. Prints one JSON dict of
+ * seconds; every figure is the least of many short rounds. peer.py has the same parts,
+ * name for name, in Python's PyTorch and MMEngine. Public headers only. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <mmengine/mmengine.h>
+
+enum { BATCH = 4, POINTS = 8000, FULL = 1000000, WINDOW = 50 };
+
+static double now(void)
+{
+    struct timespec time;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Seconds per call: the least of rounds of `count` calls, for at least `seconds`. */
+static double rounds(void (*call)(void *user), void *user, int count, double seconds)
+{
+    double best = 1e9, begin = now();
+
+    while (!mm_has_error()) {
+        double start = now();
+
+        for (int i = 0; i < count; i++)
+            call(user);
+        double end = now();
+
+        if ((end - start) / count < best)
+            best = (end - start) / count;
+        if (end - begin > seconds)
+            break;
+    }
+    return best;
+}
+
+/* Two layers, batches of four points. */
+
+struct toy {
+    mm_module *net;
+    mm_optim_wrapper *optim;
+    mm_tensor *x, *y;
+};
+
+static mm_module *toy_net(void)
+{
+    return mm_nn_sequential(mm_nn_linear(2, 16), mm_nn_relu(), mm_nn_linear(16, 1));
+}
+
+static void toy_step(void *user)
+{
+    struct toy *toy = user;
+    mm_scope scope = mm_scope_open();
+    mm_tensor *loss =
+        mm_mse_loss(mm_module_forward(toy->net, toy->x), toy->y, MM_REDUCTION_MEAN);
+
+    (void)mm_optim_wrapper_update_params(toy->optim, loss);
+    mm_scope_close(scope);
+}
+
+static mm_value *config_entry(const char *text, const char *key)
+{
+    mm_config *config = mm_config_from_string(text, ".py");
+    mm_value *entry = mm_value_ref(mm_config_get(config, key));
+
+    mm_config_unref(config);
+    return entry;
+}
+
+static double time_toy_step(void)
+{
+    mm_scope scope = mm_scope_open();
+    struct toy toy = {.net = toy_net(),
+                      .x = mm_randn(MM_DIMS(BATCH, 2)),
+                      .y = mm_randn(MM_DIMS(BATCH, 1))};
+    mm_value *settings =
+        config_entry("optim = dict(optimizer=dict(type='SGD', lr=0.001))\n", "optim");
+
+    toy.optim = mm_optim_wrapper_build(toy.net, settings, NULL);
+    (void)rounds(toy_step, &toy, 25, 0.2);
+    double seconds = rounds(toy_step, &toy, 25, 1.0);
+
+    mm_value_unref(settings);
+    mm_optim_wrapper_unref(toy.optim);
+    mm_module_unref(toy.net);
+    mm_scope_close(scope);
+    return seconds;
+}
+
+static void measure_toy(mm_value *out)
+{
+    mm_dict_put_f64(out, "step", time_toy_step());
+}
+
+/* The same under the runner, with a data set in memory. */
+
+struct points {
+    mm_tensor *x[POINTS], *y[POINTS];
+};
+
+static mm_status points_init(void *data)
+{
+    struct points *self = data;
+    mm_scope scope = mm_scope_open();
+
+    for (size_t i = 0; i < POINTS; i++) {
+        self->x[i] = mm_keep(mm_randn(MM_DIMS(2)));
+        self->y[i] = mm_keep(mm_randn(MM_DIMS(1)));
+    }
+    mm_scope_close(scope);
+    return mm_pending();
+}
+
+static void points_deinit(void *data)
+{
+    struct points *self = data;
+
+    for (size_t i = 0; i < POINTS; i++) {
+        mm_tensor_unref(self->x[i]);
+        mm_tensor_unref(self->y[i]);
+    }
+}
+
+static int64_t points_len(void *self)
+{
+    (void)self;
+    return POINTS;
+}
+
+static mm_status points_get(void *data, int64_t index, mm_sample *out)
+{
+    struct points *self = data;
+
+    mm_sample_put(out, "x", self->x[index]);
+    mm_sample_put(out, "y", self->y[index]);
+    return mm_sample_status(out);
+}
+
+static const mm_dataset_ops points_ops = {.len = points_len, .get = points_get};
+
+static const mm_component points = {
+    .registry = "datasets",
+    .name = "BenchPoints",
+    .help = "points in memory",
+    .size = sizeof(struct points),
+    .init = points_init,
+    .deinit = points_deinit,
+    MM_DATASET(&points_ops),
+};
+
+struct toy_model {
+    mm_module *net;
+};
+
+static mm_status model_init(void *data)
+{
+    struct toy_model *self = data;
+
+    self->net = mm_module_add(mm_module_of(data), "net", toy_net());
+    return mm_pending();
+}
+
+static mm_value *model_loss(void *data, mm_value *batch)
+{
+    struct toy_model *self = data;
+    mm_value *losses = mm_scoped(mm_value_new_dict());
+    mm_tensor *out = mm_module_forward(self->net, mm_dict_get_tensor(batch, "x"));
+
+    mm_dict_put_tensor(
+        losses, "loss",
+        mm_mse_loss(out, mm_dict_get_tensor(batch, "y"), MM_REDUCTION_MEAN));
+    return losses;
+}
+
+static const mm_model_ops model_ops = {.loss = model_loss};
+
+static const mm_component toy_model = {
+    .registry = "models",
+    .name = "BenchToy",
+    .help = "two linear layers",
+    .size = sizeof(struct toy_model),
+    .init = model_init,
+    MM_MODEL(&model_ops),
+};
+
+/* Seconds per iteration of the quickest row of WINDOW iterations: short, so that a busy
+ * machine does not blur it, and a multiple of the logger's interval. */
+struct clock_hook {
+    int64_t prefill; /* numbers that each history holds before training */
+};
+
+static double quickest, window_begin;
+
+#define MM_OPT_STRUCT struct clock_hook
+static const mm_option clock_options[] = {
+    {"prefill", "numbers in each history", MM_OPT_I64(prefill, 0, 0, INT64_MAX)},
+    {0},
+};
+#undef MM_OPT_STRUCT
+
+static mm_status clock_before_train(void *data, mm_runner *runner)
+{
+    static const char *const keys[] = {"train/lr", "train/data_time", "train/loss",
+                                       "train/time"};
+    struct clock_hook *self = data;
+
+    quickest = 1e9;
+    for (size_t key = 0; key < 4 && self->prefill > 0; key++) {
+        mm_history *history = mm_hub_scalar(mm_runner_hub(runner), keys[key]);
+
+        for (int64_t i = 0; i < self->prefill; i++)
+            mm_history_update(history, 0.5, 1);
+    }
+    return mm_pending();
+}
+
+static mm_status clock_before_iter(void *self, mm_runner *runner, const mm_iter *iter)
+{
+    (void)self;
+    (void)runner;
+    if (iter->batch_idx % WINDOW == 0) {
+        double time = now();
+
+        if (iter->batch_idx > 0 && (time - window_begin) / WINDOW < quickest)
+            quickest = (time - window_begin) / WINDOW;
+        window_begin = time;
+    }
+    return MM_OK;
+}
+
+static const mm_hook_ops clock_ops = {
+    .priority = 1,
+    .before_train = clock_before_train,
+    .before_train_iter = clock_before_iter,
+};
+
+static const mm_component clock_hook = {
+    .registry = "hooks",
+    .name = "BenchClock",
+    .help = "takes the time of an iteration",
+    .size = sizeof(struct clock_hook),
+    .options = clock_options,
+    MM_HOOK(&clock_ops),
+};
+
+static const char run_config[] =
+    "model = dict(type='BenchToy')\n"
+    "train_dataloader = dict(batch_size=4, num_workers=0,\n"
+    "    dataset=dict(type='BenchPoints'%s),\n"
+    "    sampler=dict(type='DefaultSampler', shuffle=True),\n"
+    "    collate_fn=dict(type='default_collate'))\n"
+    "optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.001))\n"
+    "train_cfg = dict(by_epoch=True, max_epochs=%d)\n"
+    "default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=-1,\n"
+    "                                     save_last=False))\n"
+    "custom_hooks = [dict(type='BenchClock', prefill=%d)]\n"
+    "work_dir = '%s'\n";
+
+/* Seconds per iteration under the runner. */
+static double time_run(int prefill, int epochs)
+{
+    const char *dir = getenv("BENCH_DIR");
+    char *text = mm_strfmt(run_config, "", epochs, prefill,
+                           dir == NULL ? "build/bench_run" : dir);
+    mm_config *config = mm_config_from_string(text, ".py");
+    mm_runner *runner = mm_runner_new(config);
+
+    (void)mm_runner_train(runner);
+    mm_runner_free(runner);
+    mm_config_unref(config);
+    mm_free(text);
+    return quickest;
+}
+
+/* Seconds per batch of the loader alone. */
+static double time_loader(void)
+{
+    mm_value *settings =
+        config_entry("loader = dict(batch_size=4, dataset=dict(type='BenchPoints'),\n"
+                     "    sampler=dict(type='DefaultSampler', shuffle=True),\n"
+                     "    collate_fn=dict(type='default_collate'))\n",
+                     "loader");
+    mm_loader *loader = mm_loader_build(settings, NULL, "loader", 0, 0, 1);
+    double best = 1e9;
+
+    for (int epoch = 0; epoch < 20; epoch++) {
+        double begin = 0.0;
+        mm_value *batch;
+
+        (void)mm_loader_begin(loader, 0);
+        for (int i = 0; mm_loader_next(loader, &batch) == MM_OK; i++) {
+            mm_value_unref(batch);
+            if (i % WINDOW != 0)
+                continue;
+            double time = now();
+
+            if (i > 0 && (time - begin) / WINDOW < best)
+                best = (time - begin) / WINDOW;
+            begin = time;
+        }
+    }
+    mm_loader_free(loader);
+    mm_value_unref(settings);
+    return best;
+}
+
+static void measure_engine(mm_value *out)
+{
+    double step = time_toy_step(), loader = time_loader();
+    double whole = time_run(0, 20), whole_full = time_run(FULL, 5);
+
+    mm_dict_put_f64(out, "step", step);
+    mm_dict_put_f64(out, "loader", loader);
+    mm_dict_put_f64(out, "whole", whole);
+    mm_dict_put_f64(out, "whole_full", whole_full);
+    mm_dict_put_f64(out, "engine", whole - step - loader);
+    mm_dict_put_f64(out, "engine_full", whole_full - step - loader);
+}
+
+/* Optimizers and files at the size of ResNet-50. */
+
+enum { MAX_PARAMS = 200 };
+
+struct params {
+    mm_tensor *all[MAX_PARAMS];
+    int count;
+    int64_t elements;
+};
+
+static void add_param(struct params *params, mm_dims sizes)
+{
+    mm_tensor *param = mm_randn(sizes);
+
+    params->all[params->count++] = param;
+    params->elements += mm_numel(param);
+}
+
+/* A convolution and its normalisation. */
+static void add_conv(struct params *params, int64_t out, int64_t in, int64_t k)
+{
+    add_param(params, MM_DIMS(out, in, k, k));
+    add_param(params, MM_DIMS(out));
+    add_param(params, MM_DIMS(out));
+}
+
+/* Parameters of ResNet-50, in order; peer.py has the same list. */
+static void add_resnet50(struct params *params)
+{
+    static const int blocks[] = {3, 4, 6, 3};
+    int64_t in = 64;
+
+    add_conv(params, 64, 3, 7);
+    for (int stage = 0; stage < 4; stage++) {
+        int64_t planes = (int64_t)64 << stage;
+
+        for (int block = 0; block < blocks[stage]; block++) {
+            add_conv(params, planes, in, 1);
+            add_conv(params, planes, planes, 3);
+            add_conv(params, 4 * planes, planes, 1);
+            if (block == 0)
+                add_conv(params, 4 * planes, in, 1);
+            in = 4 * planes;
+        }
+    }
+    add_param(params, MM_DIMS(1000, 2048));
+    add_param(params, MM_DIMS(1000));
+}
+
+static void step_optimizer(void *user)
+{
+    (void)mm_optimizer_step(user);
+}
+
+static mm_optimizer *new_optimizer(const struct params *params, const char *text)
+{
+    mm_value *config = config_entry(text, "optimizer");
+    mm_instance *instance = mm_build(&(mm_build_args){
+        .registry = "optimizers",
+        .config = config,
+        .interface = MM_INTERFACE_OPTIMIZER,
+    });
+    mm_param_groups *groups = mm_optimizer_new_groups(instance);
+
+    (void)mm_param_groups_add(groups, NULL);
+    for (int i = 0; i < params->count; i++)
+        (void)mm_param_groups_add_param(groups, NULL, params->all[i]);
+    mm_optimizer *optimizer = mm_optimizer_new(instance, groups);
+
+    mm_param_groups_unref(groups);
+    mm_instance_unref(instance);
+    mm_value_unref(config);
+    return optimizer;
+}
+
+static double time_optimizer(const struct params *params, const char *text)
+{
+    mm_optimizer *optimizer = new_optimizer(params, text);
+
+    step_optimizer(optimizer);
+    double seconds = rounds(step_optimizer, optimizer, 1, 2.0);
+
+    mm_optimizer_unref(optimizer);
+    return seconds;
+}
+
+/* Bytes per second that all threads together read and write in one pass over arrays
+ * that no cache holds: the limit of an optimizer. */
+
+struct stream {
+    float *a, *b, *c;
+};
+
+enum { STREAM = 1 << 24 };
+
+static void stream_part(void *user, int64_t begin, int64_t end)
+{
+    const struct stream *stream = user;
+
+    for (int64_t i = begin; i < end; i++)
+        stream->a[i] += 0.5F * (stream->b[i] - stream->c[i]);
+}
+
+static void stream_all(void *user)
+{
+    mm_torch_parallel()->run(STREAM, 1 << 16, stream_part, user);
+}
+
+static double measure_bandwidth(void)
+{
+    struct stream stream = {.a = mm_alloc_array(STREAM, sizeof(float)),
+                            .b = mm_alloc_array(STREAM, sizeof(float)),
+                            .c = mm_alloc_array(STREAM, sizeof(float))};
+    double seconds = 1.0;
+
+    if (!mm_has_error()) { /* reads three arrays, writes one */
+        stream_all(&stream);
+        seconds = rounds(stream_all, &stream, 1, 2.0);
+    }
+    mm_free(stream.a);
+    mm_free(stream.b);
+    mm_free(stream.c);
+    return 4.0 * STREAM * sizeof(float) / seconds;
+}
+
+static void measure_optim(mm_value *out)
+{
+    mm_scope scope = mm_scope_open();
+    struct params params = {.count = 0};
+
+    add_resnet50(&params);
+    for (int i = 0; i < params.count && !mm_has_error(); i++) {
+        (void)mm_set_requires_grad(params.all[i], true);
+        (void)mm_set_grad(params.all[i], mm_randn_like(mm_detach(params.all[i]), NULL));
+    }
+    mm_dict_put_f64(out, "sgd",
+                    time_optimizer(&params, "optimizer = dict(type='SGD', lr=1e-6,\n"
+                                            "    momentum=0.9, weight_decay=1e-4)\n"));
+    mm_dict_put_f64(
+        out, "adamw",
+        time_optimizer(&params, "optimizer = dict(type='AdamW', lr=1e-6)\n"));
+    mm_dict_put_i64(out, "elements", params.elements);
+    mm_dict_put_f64(out, "bandwidth", measure_bandwidth());
+    mm_scope_close(scope);
+}
+
+struct file_case {
+    char *path;
+    mm_value *content; /* dict of dicts of tensors */
+};
+
+static bool describe(void *user, const mm_value *object, mm_pth_tensor *out)
+{
+    mm_tensor *tensor = mm_value_find_tensor(object);
+    mm_tensor_info info;
+
+    (void)user;
+    if (tensor == NULL || mm_tensor_info_get(tensor, &info) < 0)
+        return false;
+    *out = (mm_pth_tensor){
+        .dtype = info.dtype,
+        .ndim = info.ndim,
+        .memory = info.storage,
+        .memory_bytes = info.storage_bytes,
+    };
+    memcpy(out->sizes, info.sizes, sizeof(out->sizes));
+    memcpy(out->strides, info.strides, sizeof(out->strides));
+    return true;
+}
+
+static void write_file(void *user)
+{
+    struct file_case *file = user;
+
+    (void)mm_pth_write(&(const mm_pth_write_args){
+        .path = file->path, .root = file->content, .describe = describe});
+}
+
+/* Into tensors that are there already, as resuming does. */
+static void read_file(void *user)
+{
+    struct file_case *file = user;
+    mm_scope scope = mm_scope_open();
+    mm_value *read = mm_scoped(mm_checkpoint_load(file->path));
+
+    for (size_t i = 0; i < mm_value_len(file->content) && !mm_has_error(); i++) {
+        const mm_value *to = mm_dict_at(file->content, i);
+        const mm_value *from = mm_dict_at(read, i);
+
+        for (size_t j = 0; j < mm_value_len(to) && !mm_has_error(); j++)
+            mm_copy_(mm_value_tensor(mm_dict_at(to, j)),
+                     mm_value_tensor(mm_dict_at(from, j)));
+    }
+    mm_scope_close(scope);
+}
+
+static void measure_checkpoint(mm_value *out)
+{
+    const char *dir = getenv("BENCH_DIR");
+    mm_scope scope = mm_scope_open();
+    struct params params = {.count = 0};
+    struct file_case file = {
+        .path = mm_path_join(dir == NULL ? "build" : dir, "ours.pth"),
+        .content = mm_value_new_dict(),
+    };
+    mm_value *weights = mm_value_new_dict(), *momenta = mm_value_new_dict();
+
+    add_resnet50(&params);
+    for (int i = 0; i < params.count && !mm_has_error(); i++) {
+        char *key = mm_strfmt("p%d", i);
+
+        mm_dict_put_tensor(weights, key, params.all[i]);
+        mm_dict_put_tensor(momenta, key, mm_randn_like(params.all[i], NULL));
+        mm_free(key);
+    }
+    mm_dict_take(file.content, "state_dict", weights);
+    mm_dict_take(file.content, "momenta", momenta);
+    mm_dict_put_f64(out, "save", rounds(write_file, &file, 1, 2.0));
+    mm_dict_put_f64(out, "load", rounds(read_file, &file, 1, 2.0));
+    if (mm_file_remove(file.path) < 0)
+        (void)mm_error_frame("while leaving the benchmark of files");
+    mm_value_unref(file.content);
+    mm_free(file.path);
+    mm_scope_close(scope);
+}
+
+static const mm_component *const components[] = {&points, &toy_model, &clock_hook,
+                                                 NULL};
+
+static const struct part {
+    const char *name;
+    void (*measure)(mm_value *out);
+} parts[] = {
+    {"toy", measure_toy},
+    {"engine", measure_engine},
+    {"optim", measure_optim},
+    {"checkpoint", measure_checkpoint},
+};
+
+static void drop_line(void *user, const mm_log_line *line)
+{
+    (void)user;
+    (void)line;
+}
+
+static mm_status run_part(const char *name)
+{
+    mm_value *out = mm_value_new_dict();
+    const char *threads = getenv("OMP_NUM_THREADS");
+
+    (void)mm_set_num_threads(threads == NULL ? 2 : (int)strtol(threads, NULL, 10));
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !mm_has_error(); i++) {
+        if (strcmp(parts[i].name, name) == 0)
+            parts[i].measure(out);
+    }
+    char *text = mm_json_format(out, NULL);
+
+    if (text != NULL)
+        printf("%s\n", text);
+    mm_free(text);
+    mm_value_unref(out);
+    return mm_pending();
+}
+
+int main(int argc, char **argv)
+{
+    mm_log_set_sink(drop_line, NULL);
+    if (argc == 2 && mm_init() == MM_OK && mm_register(components) == MM_OK)
+        (void)run_part(argv[1]);
+    if (mm_has_error())
+        (void)fprintf(stderr, "%s\n", mm_error_peek()->message);
+    return mm_has_error() || argc != 2;
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Our engine beside Python's: bench.py BUILD_DIR DATA_ROOT OUT.json [REPEATS].
+
+Both sides run in turn on this machine, with two threads and OpenBLAS's own pool off; of each
+figure the best round counts. Run by `make bench`, with the Python that has torch, mmengine and
+mmpretrain. DATA_ROOT holds Fashion-MNIST, unpacked.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ENV = dict(os.environ, OMP_NUM_THREADS='2', MMENGINE_NUM_THREADS='2', OPENBLAS_NUM_THREADS='1',
+           PYTHONPATH=f'{HERE}/configs:{HERE}/../tools/compare')
+BATCH = 128
+
+
+def run(command):
+    done = subprocess.run(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f'{" ".join(command)} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}')
+    return done.stdout
+
+
+def flat(record, prefix=''):
+    out = {}
+    for key, value in record.items():
+        out.update(flat(value, f'{prefix}{key}.') if isinstance(value, dict) else {prefix + key: value})
+    return out
+
+
+def best(records):
+    """The least of each figure over several runs of one part."""
+    return {k: min(r[k] for r in records if isinstance(r.get(k), (int, float)))
+            for k in records[0] if isinstance(records[0][k], (int, float))}
+
+
+def parts(build, repeats):
+    ours, theirs = {}, {}
+    for part in ('toy', 'engine', 'kernels', 'optim', 'checkpoint'):
+        a, b = [], []
+        for _ in range(repeats):
+            if part != 'kernels':
+                a.append(flat(json.loads(run([f'{build}/bin/bench', part])), f'{part}.'))
+            b.append(flat(json.loads(run([sys.executable, f'{HERE}/peer.py', part]).splitlines()[-1]),
+                          f'{part}.'))
+        ours.update(best(a) if a else {})
+        theirs.update(best(b))
+    return ours, theirs
+
+
+def train(command, work_dir):
+    """Images a second of the best epoch, and seconds from exec to the first iteration."""
+    started = time.time()
+    run(command)
+    record = json.load(open(f'{work_dir}/bench.json'))
+    rates = [n * BATCH / seconds for n, seconds in record['epochs']]
+    return max(rates), record['first_iter'] - started
+
+
+def training(build, data, repeats):
+    ours, theirs = {}, {}
+    for name in ('mlp', 'lenet5'):
+        config = f'{HERE}/configs/{name}.py'
+        a, b = [], []
+        for _ in range(repeats):
+            with tempfile.TemporaryDirectory() as d:
+                a.append(train([f'{build}/bin/mmengine', 'train', config, '--work-dir', d, '--cfg-options',
+                                f'train_dataloader.dataset.data_root={data}'], d))
+            with tempfile.TemporaryDirectory() as d:
+                b.append(train([sys.executable, f'{HERE}/../tools/compare/reference.py', config, d, data], d))
+        for side, records in ((ours, a), (theirs, b)):
+            side[f'{name}.images_per_second'] = max(r[0] for r in records)
+            side['start.seconds'] = min([r[1] for r in records] + [side.get('start.seconds', 1e9)])
+    return ours, theirs
+
+
+def shell(build):
+    times = []
+    for _ in range(20):
+        started = time.perf_counter()
+        run([f'{build}/bin/mmengine', 'help', 'ResNet'])
+        times.append(time.perf_counter() - started)
+    return {'help.seconds': min(times)}
+
+
+def table(ours, theirs):
+    for key in list(ours) + [k for k in theirs if k not in ours]:
+        a, b = ours.get(key), theirs.get(key)
+        rate = key.endswith('per_second')
+        ratio = '' if not a or not b else f'{(a / b if rate else b / a):8.2f} x'
+        print(f'{key:44} {"" if a is None else f"{a:14.6g}":>14} {"" if b is None else f"{b:14.6g}":>14} {ratio}')
+
+
+def main(build, data, out, repeats='3'):
+    repeats = int(repeats)
+    ours, theirs = parts(build, repeats)
+    for mine, peer in (training(build, data, repeats), (shell(build), {})):
+        ours.update(mine)
+        theirs.update(peer)
+    print(f'{"seconds, or images a second":44} {"ours":>14} {"Python":>14}   better by')
+    table(ours, theirs)
+    with open(out, 'w') as f:
+        json.dump(dict(ours=ours, theirs=theirs, repeats=repeats, load=os.getloadavg()), f, indent=1)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
