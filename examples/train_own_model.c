@@ -9,9 +9,8 @@ static double run_epoch(mm_module *net, mm_loader *loader, mm_optimizer *optimiz
     for (; mm_loader_next(loader, &batch) == MM_OK; mm_value_unref(batch), batches++) {
         mm_scope scope = mm_scope_open(); /* owns all results of this iteration */
         mm_tensor *image = mm_cast(mm_dict_get_tensor(batch, "img"), MM_DTYPE_F32);
-        mm_tensor *x = mm_mul_scalar(mm_flatten(image, 1, -1), 1.0 / 255.0);
         mm_tensor *target = mm_dict_get_tensor(batch, "gt_label");
-        mm_tensor *logits = mm_module_forward(net, x);
+        mm_tensor *logits = mm_module_forward(net, mm_flatten(image, 1, -1));
         mm_tensor *hits = mm_eq(mm_argmax(logits, 1, false), target);
         right += mm_item(mm_mean(mm_cast(hits, MM_DTYPE_F32)));
         (void)mm_backward(mm_cross_entropy(logits, target));
@@ -35,5 +34,7 @@ int main(void)
         printf("epoch %2d: %.1f %% right\n", epoch, 100.0 * run_epoch(net, loader, optimizer));
     if (mm_has_error()) /* the first thing that went wrong; calls after it did nothing */
         fprintf(stderr, "%s\n", mm_error_peek()->message);
+    mm_optimizer_unref(optimizer), mm_module_unref(net), mm_loader_free(loader);
+    mm_dataset_unref(digits), mm_config_unref(config);
     return mm_has_error();
 }

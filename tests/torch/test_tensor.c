@@ -87,7 +87,7 @@ static void test_memory_is_given_back_on_failure(void **state)
     assert_null(mm_from_memory(data, MM_DTYPE_F32, 1, bad, NULL, count_release, &one));
     check_error(MM_EINVAL);
     assert_int_equal(released, 1);
-    assert_null(mm_from_memory(data, (mm_dtype)99, 0, NULL, NULL, count_release, &one));
+    assert_null(mm_from_memory(data, (mm_dtype)15, 0, NULL, NULL, count_release, &one));
     check_error(MM_EDTYPE);
     assert_int_equal(released, 2);
     assert_null(mm_from_memory(data, MM_DTYPE_F32, 9, bad, NULL, count_release, &one));
