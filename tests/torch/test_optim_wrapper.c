@@ -95,6 +95,7 @@ static void train_one(struct training *training, const float *inputs)
 static void check_weights(const struct training *training, const float *want,
                           double tolerance, const char *what, size_t number)
 {
+    tolerance = support_tolerance(tolerance);
     for (size_t i = 0; i < 2; i++) {
         const float *got = support_data(training->leaves[i]);
         const float *wanted = want + i * FIRST;
@@ -117,6 +118,7 @@ static void check_norms(const struct golden *golden, const struct training *trai
     snprintf(name, sizeof name, "wrapper/%zu/norms", index);
     assert_true(golden_find(golden, name, &record));
     assert_int_equal(training->norms.count, record.count);
+    tolerance = support_tolerance(tolerance);
     for (size_t i = 0; i < record.count; i++) {
         double want = golden_f64(golden, i, "wrapper/%zu/norms", index);
 
