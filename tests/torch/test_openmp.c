@@ -134,19 +134,26 @@ static void test_no_more_threads_than_asked_for(void **state)
     assert_int_equal(mm_torch_parallel()->width(), before);
 }
 
+/* Of one loop; the best of many rounds, so that a busy machine is not blamed on us. */
 static double loop_us(const mm_parallel *parallel, float *x)
 {
-    enum { LOOPS = 200 };
-    struct timespec begin, end;
+    enum { ROUNDS = 20, LOOPS = 10 };
+    double best = 1e9;
 
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    for (int i = 0; i < LOOPS; i++) {
-        parallel->run(20000, 1000, touch, x);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct timespec begin, end;
+
+        clock_gettime(CLOCK_MONOTONIC, &begin);
+        for (int i = 0; i < LOOPS; i++) {
+            parallel->run(20000, 1000, touch, x);
+        }
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        double us = ((double)(end.tv_sec - begin.tv_sec) * 1e6 +
+                     (double)(end.tv_nsec - begin.tv_nsec) * 1e-3) /
+                    LOOPS;
+        best = us < best ? us : best;
     }
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    return ((double)(end.tv_sec - begin.tv_sec) * 1e6 +
-            (double)(end.tv_nsec - begin.tv_nsec) * 1e-3) /
-           LOOPS;
+    return best;
 }
 
 /* Ours between libtorch's: with two pools each would wait for the other's spinning. The
