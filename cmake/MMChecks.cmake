@@ -48,7 +48,7 @@ function(mm_sanitizer_environment)
   set_property(TEST ${tests} APPEND PROPERTY ENVIRONMENT
     # libtorch and the bridge both have copies of inline variables; memory handed over by
     # libtorch carries no marks for containers.
-    "ASAN_OPTIONS=detect_odr_violation=0:detect_container_overflow=0:detect_stack_use_after_return=1"
+    "ASAN_OPTIONS=detect_odr_violation=0:detect_container_overflow=0:detect_stack_use_after_return=1:allocator_may_return_null=1"
     "LSAN_OPTIONS=suppressions=${folder}/lsan.txt:print_suppressions=0"
     "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
     "TSAN_OPTIONS=suppressions=${folder}/tsan.txt:halt_on_error=1:ignore_noninstrumented_modules=1")
