@@ -158,6 +158,12 @@ mm_status backward(mm_tensor *const *roots, mm_tensor *const *grads, int count,
     return guard("backward", {count > 0 ? roots[0] : nullptr}, MM_ETORCH, [&] {
         variable_list tensors, weights;
 
+        if (count == 1 && roots[0] && !grads && !create_graph) {
+            borrowed root(roots[0]);
+            if (backward_here(*root, retain_graph)) {
+                return MM_OK;
+            }
+        }
         for (int i = 0; i < count; ++i) {
             tensors.push_back(share(roots[i]));
             weights.push_back(share(grads ? grads[i] : nullptr));

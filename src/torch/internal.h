@@ -147,6 +147,14 @@ void narrow_this_thread(int num_threads);
 // otherwise.
 void default_num_threads();
 
+// The gradients of a number on the host. False: the graph is for libtorch's engine, and
+// nothing has happened.
+bool backward_here(const at::Tensor &root, bool retain_graph);
+
+// x W^T + b in one node. False: not of plain matrices, `result` is as it was.
+bool linear_here(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
+                 at::Tensor &result);
+
 // Runs `body`; when anything is thrown, reports it and returns `failed`, or the error's
 // code where `body` gives a status.
 template <class R, class F>

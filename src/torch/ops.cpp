@@ -85,8 +85,11 @@ mm_tensor *guard_in_place(const char *what,
 mm_tensor *linear(mm_tensor *x, mm_tensor *weight, mm_tensor *bias)
 {
     return guard_tensor("linear", {x, weight, bias}, [&] {
-        borrowed a(x), w(weight);
-        return at::linear(*a, *w, maybe(bias));
+        borrowed a(x), w(weight), b(bias);
+        at::Tensor result;
+
+        return linear_here(*a, *w, *b, result) ? result
+                                               : at::linear(*a, *w, maybe(bias));
     });
 }
 
