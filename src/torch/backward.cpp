@@ -6,9 +6,9 @@
 // then run from the root on, those that were recorded last first, so sums of gradients
 // are made in the engine's order and every result has its bits.
 //
-// A graph that asks for more (another device, hooks, second derivatives, anomaly mode)
-// is left to the engine. Nodes and edges do not change while a pass runs, and the root
-// keeps them alive.
+// A graph that asks for more (another device, hooks, complex numbers, second
+// derivatives, anomaly mode) is left to the engine. Nodes and edges do not change while
+// a pass runs, and the root keeps them alive.
 
 #include "torch/internal.h"
 
@@ -42,7 +42,12 @@ template <class N> bool has_tensor_hooks(N &node)
         }
     }
     if constexpr (requires { node.retains_grad_hooks().empty(); }) {
-        return !node.retains_grad_hooks().empty();
+        if (!node.retains_grad_hooks().empty()) {
+            return true;
+        }
+    }
+    if constexpr (requires { node.tensor_post_acc_grad_hooks() == nullptr; }) {
+        return node.tensor_post_acc_grad_hooks() != nullptr;
     }
     return false;
 }
@@ -71,7 +76,10 @@ bool is_plain(Node &node)
         return false;
     }
     for (uint32_t i = 0; i < node.num_inputs(); ++i) {
-        if (!node.input_metadata(i).device().is_cpu()) {
+        const auto &metadata = node.input_metadata(i);
+
+        if (!metadata.device().is_cpu() ||
+            c10::isComplexType(c10::typeMetaToScalarType(metadata.dtype()))) {
             return false;
         }
     }
