@@ -52,6 +52,7 @@ struct cli_verb {
     const struct cli_verb *verbs;       /* second words: "plugin new", or NULL */
     int (*run)(const struct cli_args *args);
     bool is_hidden;
+    const char *usual; /* the second word that may be left out before a file, or NULL */
 };
 
 /* What was given for one row. */

@@ -6,15 +6,27 @@
 #include "cli/verbs.h"
 #include "mmengine/mmengine.h"
 
+/* A config as text; yours. `format` may be NULL. */
+static char *write_config(const mm_config *config, const char *format)
+{
+    mm_value *root = mm_config_root(config);
+
+    return format != NULL && strcmp(format, "json") == 0
+               ? mm_config_json(root)
+               : mm_config_dump(root, MM_CONFIG_SOURCE);
+}
+
 int cli_config_show(const struct cli_args *args)
 {
-    int code = cli_register(); /* overrides ask components for their options */
+    bool overrides = cli_is_given(args, "cfg-options");
+    int code =
+        overrides ? cli_register() : CLI_DONE; /* components know their options */
 
     if (code != CLI_DONE) {
         return code;
     }
     mm_config *config = cli_load_config(args);
-    char *text = config != NULL ? mm_config_pretty_text(config) : NULL;
+    char *text = config == NULL ? NULL : write_config(config, cli_text(args, "format"));
 
     if (text != NULL) {
         (void)fputs(text, stdout);

@@ -63,7 +63,14 @@ static int run_verb(const struct cli_verb *parent, const struct cli_verb *verb,
     return code;
 }
 
-/* "plugin new KIND NAME": the second word is a verb too. */
+/* A word that can only be a file or an option. */
+static bool is_path(const char *word)
+{
+    return word[0] == '-' || strpbrk(word, "./") != NULL;
+}
+
+/* "plugin new KIND NAME": the second word is a verb too, or a file where the verb has a
+ * usual one. */
 static int run_second(const struct cli_verb *verb, int count, char **words)
 {
     if (count == 0 || is_help(words[0])) {
@@ -72,6 +79,9 @@ static int run_second(const struct cli_verb *verb, int count, char **words)
     }
     const struct cli_verb *second = cli_find_verb(verb->verbs, words[0]);
 
+    if (second == NULL && verb->usual != NULL && is_path(words[0])) {
+        return run_verb(verb, cli_find_verb(verb->verbs, verb->usual), count, words);
+    }
     return second != NULL ? run_verb(verb, second, count - 1, words + 1)
                           : unknown_verb(verb->verbs, words[0]);
 }

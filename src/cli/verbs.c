@@ -176,13 +176,20 @@ static const struct cli_option plugin_build_options[] = {
 
 static const struct cli_verb plugin_verbs[] = {
     {"new", "writes a skeleton that compiles", NULL, plugin_new_arguments,
-     plugin_new_options, NULL, cli_plugin_new, false},
+     plugin_new_options, NULL, cli_plugin_new, false, NULL},
     {"build", "compiles a plugin for machines without a compiler", NULL,
-     plugin_build_arguments, plugin_build_options, NULL, cli_plugin_build, false},
+     plugin_build_arguments, plugin_build_options, NULL, cli_plugin_build, false, NULL},
     {0},
 };
 
-static const struct cli_option config_show_options[] = {CFG_OPTIONS, {0}};
+static const struct cli_option config_show_options[] = {
+    CHOICE("format", "FORM", "py|json",
+           "py: Python, keys in the order of the source (default); json: every value "
+           "with its Python type, for other programs"),
+    CFG_OPTIONS,
+    {0},
+};
+static const struct cli_option config_dump_options[] = {CFG_OPTIONS, {0}};
 static const struct cli_option config_dump_arguments[] = {
     CONFIG,
     ARGUMENT("FILE", CLI_FILE, "file to write; its ending says the form"),
@@ -191,9 +198,9 @@ static const struct cli_option config_dump_arguments[] = {
 
 static const struct cli_verb config_verbs[] = {
     {"show", "prints a config as it is after bases and overrides", NULL,
-     config_argument, config_show_options, NULL, cli_config_show, false},
-    {"dump", "writes it to a file", NULL, config_dump_arguments, config_show_options,
-     NULL, cli_config_dump, false},
+     config_argument, config_show_options, NULL, cli_config_show, false, NULL},
+    {"dump", "writes it to a file", NULL, config_dump_arguments, config_dump_options,
+     NULL, cli_config_dump, false, NULL},
     {0},
 };
 
@@ -211,26 +218,29 @@ const struct cli_verb cli_verbs[] = {
      "Checks the whole config first, then builds and trains. On a terminal a line "
      "shows the progress. The first interrupt (Ctrl-C, SIGTERM) finishes the "
      "iteration, saves a checkpoint and leaves; the second leaves at once.",
-     config_argument, train_options, NULL, cli_train, false},
+     config_argument, train_options, NULL, cli_train, false, NULL},
     {"test", "tests a checkpoint with the config's test loader and evaluator", NULL,
-     test_arguments, test_options, NULL, cli_test, false},
+     test_arguments, test_options, NULL, cli_test, false, NULL},
     {"list", "lists registries, or the components of one", NULL, list_arguments,
-     list_options, NULL, cli_list, false},
+     list_options, NULL, cli_list, false, NULL},
     {"help", "explains a verb, a component or a registry", NULL, help_arguments, NULL,
-     NULL, cli_help, false},
+     NULL, cli_help, false, NULL},
     {"plot", "draws curves of one or several runs as SVG and PNG", NULL, plot_arguments,
-     plot_options, NULL, cli_plot, false},
-    {"config", "shows or writes a config as it is after bases and overrides", NULL,
-     NULL, NULL, config_verbs, NULL, false},
+     plot_options, NULL, cli_plot, false, NULL},
+    {.name = "config",
+     .help = "shows or writes a config as it is after bases and overrides",
+     .details = "'mmengine config FILE' is short for 'mmengine config show FILE'.",
+     .verbs = config_verbs,
+     .usual = "show"},
     {"plugin", "begins or compiles a component of your own", NULL, NULL, NULL,
-     plugin_verbs, NULL, false},
+     plugin_verbs, NULL, false, NULL},
     {"env", "shows versions, libraries and devices", NULL, NULL, env_options, NULL,
-     cli_env, false},
+     cli_env, false, NULL},
     {"completion", "prints the completion script of a shell",
      "For bash: eval \"$(mmengine completion bash)\"", completion_arguments, NULL, NULL,
-     cli_completion, false},
+     cli_completion, false, NULL},
     {"__gen", "prints what is made from the tables", NULL, gen_arguments, NULL, NULL,
-     cli_gen, true},
+     cli_gen, true, NULL},
     {0},
 };
 

@@ -66,8 +66,11 @@ static void test_config_verbs(void **state)
     check_run("cd .. && $P config show configs/demo/digits.py data_root=elsewhere", 0,
               "data_root = 'elsewhere'");
     check_run("cd .. && $P config dump configs/demo/digits.py $T/d.py && "
-              "$P config show $T/d.py > $T/a.txt && "
-              "$P config show configs/demo/digits.py > $T/b.txt && "
+              "$P config dump $T/d.py $T/e.py && cmp $T/d.py $T/e.py && echo equal",
+              0, "equal");
+    check_run("cd .. && $P config show configs/demo/digits.py > $T/f.py && "
+              "$P config configs/demo/digits.py --format json > $T/a.txt && "
+              "$P config $T/f.py --format json > $T/b.txt && "
               "cmp $T/a.txt $T/b.txt && echo equal",
               0, "equal");
     check_run("cd .. && $P config dump configs/demo/digits.py $T/d.json && "
