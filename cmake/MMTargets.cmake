@@ -62,6 +62,7 @@ function(mm_engine_library)
       list(APPEND objects mm_${folder})
     endif()
   endforeach()
+  target_include_directories(mm_fileio SYSTEM PRIVATE ${MM_YAML_INCLUDE_DIR})
   # Where plugins find the public headers if they do not lie beside the library.
   target_compile_definitions(mm_registry PRIVATE
     MM_SOURCE_INCLUDE_DIR="${PROJECT_SOURCE_DIR}/include"
@@ -81,7 +82,7 @@ function(mm_engine_library)
   foreach(object IN LISTS objects)
     target_sources(mmengine PRIVATE $<TARGET_OBJECTS:${object}>)
   endforeach()
-  target_link_libraries(mmengine PRIVATE Threads::Threads ZLIB::ZLIB m ${CMAKE_DL_LIBS})
+  target_link_libraries(mmengine PRIVATE Threads::Threads ZLIB::ZLIB MM::yaml m ${CMAKE_DL_LIBS})
   set(MM_OBJECTS ${objects} PARENT_SCOPE)
 endfunction()
 
@@ -163,7 +164,7 @@ function(mm_benchmarks)
       set(target ${folder}_${name})
       add_executable(${target} EXCLUDE_FROM_ALL ${bench} ${below})
       mm_flags(${target})
-      target_link_libraries(${target} PRIVATE Threads::Threads ZLIB::ZLIB m
+      target_link_libraries(${target} PRIVATE Threads::Threads ZLIB::ZLIB MM::yaml m
                                               ${CMAKE_DL_LIBS})
     endforeach()
   endforeach()
@@ -212,7 +213,7 @@ function(mm_tests)
       mm_flags(${target})
       set_target_properties(${target} PROPERTIES ENABLE_EXPORTS ON) # for plugins
       target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-      target_link_libraries(${target} PRIVATE ${CMOCKA} Threads::Threads ZLIB::ZLIB m
+      target_link_libraries(${target} PRIVATE ${CMOCKA} Threads::Threads ZLIB::ZLIB MM::yaml m
                                               ${CMAKE_DL_LIBS})
       add_test(NAME ${folder}/${name} COMMAND ${target}
                WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)

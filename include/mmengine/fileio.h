@@ -1,9 +1,11 @@
 /** @file
- * Files with content: gzip, and values as JSON or pickle. Plain files are in file.h.
+ * Files with content: gzip, and values as JSON, YAML or pickle. Plain files are in
+ * file.h.
  *
  * JSON follows Python's json module: NaN and Infinity, ints of any size, 1.0 stays a
- * float, keys keep their order. A pickle is read by a machine of our own that builds
- * data and executes nothing. Source: mmengine/fileio.
+ * float, keys keep their order. YAML follows PyYAML, which is YAML 1.1. A pickle is
+ * read by a machine of our own that builds data and executes nothing. Source:
+ * mmengine/fileio.
  */
 #ifndef MMENGINE_FILEIO_H
 #define MMENGINE_FILEIO_H
@@ -57,9 +59,47 @@ MM_API MM_OWNED mm_value *mm_json_parse_lines(const char *text, size_t size,
 MM_API MM_OWNED char *mm_json_format(const mm_value *value, const mm_json_args *args);
 /** @} */
 
+/** @name YAML @{ */
+/** How YAML is written; zero is yaml.dump's default of each. */
+typedef struct mm_yaml_args {
+    bool keep_order; /**< sort_keys=False */
+    bool keep_utf8;  /**< allow_unicode=True */
+} mm_yaml_args;
+
+/**
+ * Parses a text with one document; yours. The dialect is PyYAML's YAML 1.1: `yes` and
+ * `off` are booleans, 012 is octal, 1:30 is 90, 1e-3 is text (a float needs a point and
+ * a signed exponent), `<<` merges, aliases share their value, the last of equal keys
+ * wins. An empty text is None. `!!python/tuple` is a tuple, `!!set` a set, `!!binary`
+ * bytes, `!!omap` a list of pairs, `!!python/name:a.b` the text "a.b", a timestamp a
+ * date (mm_yaml_find_date()). Tags that make Python run code are refused, and so is a
+ * value that contains itself.
+ *
+ * `file` (may be NULL) is named in errors and kept as the source of each dict entry and
+ * list item. Errors: MM_EDATA with line and column.
+ */
+MM_API MM_OWNED mm_value *mm_yaml_parse(const char *text, size_t size,
+                                        const char *file);
+/** Parses all documents of a text into a list; yours. */
+MM_API MM_OWNED mm_value *mm_yaml_parse_all(const char *text, size_t size,
+                                            const char *file);
+/**
+ * The text of a value in block style, which PyYAML reads as an equal value. Keys are
+ * sorted if they can be, as yaml.dump does. A value that stands in several places is
+ * written in each. `args` may be NULL. mm_free() the result. Errors: MM_ETYPE for
+ * objects that are neither number nor date.
+ */
+MM_API MM_OWNED char *mm_yaml_format(const mm_value *value, const mm_yaml_args *args);
+/** A date ("2020-01-31") or time ("2020-01-31 10:00:00+00:00") of YAML in ISO form,
+ * borrowed; NULL if `value` is neither. Equal dates are equal values and may be keys.
+ */
+MM_API const char *mm_yaml_find_date(const mm_value *value);
+/** @} */
+
 /** @name Values in files, by format @{ */
 /**
- * Loads a value; yours. `format`: "json", "pickle", "pkl"; NULL: the file's extension.
+ * Loads a value; yours. `format`: "json", "yaml", "yml", "pickle", "pkl"; NULL: the
+ * file's extension.
  * Errors: MM_EINVAL for an unknown format. Source: mmengine.fileio.load.
  */
 MM_API MM_OWNED mm_value *mm_fileio_load(const char *path, const char *format);

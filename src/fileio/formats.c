@@ -7,7 +7,7 @@
 #include "mmengine/file.h"
 #include "mmengine/fileio.h"
 
-enum format { FORMAT_NONE, FORMAT_JSON, FORMAT_PICKLE };
+enum format { FORMAT_NONE, FORMAT_JSON, FORMAT_YAML, FORMAT_PICKLE };
 
 static enum format find_format(const char *path, const char *name)
 {
@@ -18,11 +18,14 @@ static enum format find_format(const char *path, const char *name)
     if (strcmp(name, "json") == 0) {
         return FORMAT_JSON;
     }
+    if (strcmp(name, "yaml") == 0 || strcmp(name, "yml") == 0) {
+        return FORMAT_YAML;
+    }
     if (strcmp(name, "pickle") == 0 || strcmp(name, "pkl") == 0) {
         return FORMAT_PICKLE;
     }
     mm_raise(MM_EINVAL, "no format '%s' for file '%s'", name, path);
-    mm_error_hint("known are json, pickle and pkl");
+    mm_error_hint("known are json, yaml, yml, pickle and pkl");
     return FORMAT_NONE;
 }
 
@@ -36,7 +39,9 @@ mm_value *mm_fileio_load(const char *path, const char *format_name)
     }
     const char *data = mapping.data != NULL ? mapping.data : "";
     mm_value *value = format == FORMAT_JSON ? mm_json_parse(data, mapping.size, path)
-                                            : mm_pickle_parse(data, mapping.size, path);
+                      : format == FORMAT_YAML
+                          ? mm_yaml_parse(data, mapping.size, path)
+                          : mm_pickle_parse(data, mapping.size, path);
     mmi_unmap_file(&mapping);
     return value;
 }
@@ -48,8 +53,9 @@ mm_status mm_fileio_dump(const mm_value *value, const char *path,
     size_t size = 0;
     char *data = NULL;
 
-    if (format == FORMAT_JSON) {
-        data = mm_json_format(value, NULL);
+    if (format == FORMAT_JSON || format == FORMAT_YAML) {
+        data = format == FORMAT_JSON ? mm_json_format(value, NULL)
+                                     : mm_yaml_format(value, NULL);
         size = data != NULL ? strlen(data) : 0;
     } else if (format == FORMAT_PICKLE) {
         data = mm_pickle_format(value, &size);

@@ -8,14 +8,16 @@
 #include "base/str.h"
 #include "fileio/pickle.h"
 #include "fileio/text.h"
-#include "mmengine/fileio.h"
+#include "fileio/yaml.h"
 #include "mmengine/number.h"
 
 struct reader {
     const char *at, *end;
     const char *line_begin;
     int32_t line;
-    const char *file; /* interned, or NULL */
+    const char *file;           /* interned, or NULL */
+    const mmi_doc_input *input; /* may be NULL */
+    const char *begin;
     bool keep_sources;
     int depth;
     mmi_str scratch; /* strings with escapes */
@@ -25,9 +27,15 @@ static mm_value *read_value(struct reader *reader);
 
 static mm_source place(const struct reader *reader)
 {
-    return (mm_source){.file = reader->file,
-                       .line = reader->line,
-                       .column = (int32_t)(reader->at - reader->line_begin) + 1};
+    mm_source source = {.file = reader->file,
+                        .line = reader->line,
+                        .column = (int32_t)(reader->at - reader->line_begin) + 1};
+
+    if (reader->input != NULL && reader->input->place != NULL) {
+        reader->input->place(reader->input->user, (size_t)(reader->at - reader->begin),
+                             &source.line, &source.column);
+    }
+    return source;
 }
 
 /* Raises MM_EDATA at the present place; returns NULL for a shorter way out. */
@@ -391,20 +399,26 @@ static mm_value *read_document(struct reader *reader)
     return value;
 }
 
-mm_value *mm_json_parse(const char *text, size_t size, const char *file)
+mm_value *mmi_json_read(const char *text, size_t size, const mmi_doc_input *input)
 {
-    if (size > 0 && !MMI_NEED(text)) {
-        return NULL;
-    }
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         text += 3;
         size -= 3;
     }
     struct reader reader = {.at = text, .line_begin = text, .line = 1};
+    reader.begin = text;
     reader.end = text + size;
-    reader.file = file != NULL ? mm_intern(file) : NULL;
-    reader.keep_sources = file != NULL;
+    reader.input = input;
+    reader.file = input->file != NULL ? mm_intern(input->file) : NULL;
+    reader.keep_sources = input->file != NULL;
     return read_document(&reader);
+}
+
+mm_value *mm_json_parse(const char *text, size_t size, const char *file)
+{
+    mmi_doc_input input = {.file = file};
+
+    return size == 0 || MMI_NEED(text) ? mmi_json_read(text, size, &input) : NULL;
 }
 
 static bool is_blank(const char *text, size_t size)
