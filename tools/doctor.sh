@@ -60,10 +60,6 @@ library() {
     fi
 }
 
-has_yaml() {
-    mm_has_header '#include <yaml.h>'
-}
-
 has_png() {
     mm_has_header '#include <png.h>'
 }
@@ -154,8 +150,8 @@ compilers
 tool cmake "$MM_NEED_CMAKE" cmake
 tool ninja "$MM_NEED_NINJA" ninja-build
 library zlib mm_has_zlib zlib1g-dev missing
+library yaml-0.1 mm_has_yaml libyaml-dev missing
 library cmocka mm_has_cmocka libcmocka-dev missing
-library yaml-0.1 has_yaml libyaml-dev absent
 library libpng has_png libpng-dev absent
 library cairo has_cairo libcairo2-dev absent
 dev_tools

@@ -96,6 +96,10 @@ mm_has_zlib() {
     mm_has_header '#include <zlib.h>'
 }
 
+mm_has_yaml() {
+    mm_has_header '#include <yaml.h>'
+}
+
 mm_has_cmocka() {
     mm_has_header '#include <stdarg.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <setjmp.h>\n#include <cmocka.h>'
 }

@@ -371,6 +371,7 @@ look_for_compilers() {
     # The headers of the C library come with neither when recommends are off.
     [ -e /usr/include/stdio.h ] || want libc6-dev "headers of the C library"
     mm_has_zlib || want zlib1g-dev "gzip and zip files"
+    mm_has_yaml || want libyaml-dev "YAML files"
     mm_has_cmocka || want libcmocka-dev "unit tests"
     mm_have git || want_nice git "list of files for the lint"
 }

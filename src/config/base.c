@@ -11,8 +11,8 @@
 #include "config/merge.h"
 #include "config/package.h"
 #include "config/style.h"
+#include "fileio/yaml.h"
 #include "mmengine/file.h"
-#include "mmengine/fileio.h"
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
 
@@ -423,8 +423,47 @@ static mm_value *load_python(mmi_load *load_state, mmi_module *module,
     return root;
 }
 
-static mm_value *load_json(mmi_load *load_state, mmi_module *module,
-                           const struct link *link)
+static void data_place(const void *user, size_t offset, int32_t *out_line,
+                       int32_t *out_column)
+{
+    mmi_text_place(user, offset, out_line, out_column);
+}
+
+/* What a YAML or JSON file holds: a dict with text keys. */
+static mm_value *read_data(const mmi_text *text, bool is_json)
+{
+    mm_source place = {.file = text->file, .line = 1, .column = 1};
+    mmi_doc_input input = {.file = text->file, .user = text};
+    mm_value *data = NULL;
+
+    if (text->num_edits > 0) {
+        input.place = data_place;
+    }
+    data = is_json ? mmi_json_read(text->data, text->size, &input)
+                   : mmi_yaml_read(text->data, text->size, &input);
+    if (data != NULL && mm_value_kind(data) != MM_KIND_DICT) {
+        char message[120];
+
+        (void)snprintf(message, sizeof(message),
+                       "the top value of a config must be a dict, not %s",
+                       mm_value_is_none(data) ? "empty" : mm_value_type_name(data));
+        (void)fail_at(&place, message);
+    }
+    for (size_t i = 0; !mm_has_error() && i < mm_value_len(data); i++) {
+        if (mm_value_kind(mm_dict_key_at(data, i)) != MM_KIND_STR) {
+            place = mmi_dict_source_of(data, i);
+            (void)fail_at(&place, "a key at the top of a config must be text");
+        }
+    }
+    if (mm_has_error()) {
+        mm_value_unref(data);
+        return NULL;
+    }
+    return data;
+}
+
+static mm_value *load_data(mmi_load *load_state, mmi_module *module,
+                           const struct link *link, bool is_json)
 {
     mmi_eval *ev = &load_state->ev;
     mm_source place = {.file = module->text.file, .line = 1, .column = 1};
@@ -434,11 +473,7 @@ static mm_value *load_json(mmi_load *load_state, mmi_module *module,
 
     module->ast.file = module->text.file;
     ev->module = module;
-    module->globals =
-        mm_json_parse(module->text.data, module->text.size, module->text.file);
-    if (module->globals != NULL && mm_value_kind(module->globals) != MM_KIND_DICT) {
-        (void)fail_at(&place, "the top value of a config must be an object");
-    }
+    module->globals = read_data(&module->text, is_json);
     if (!mm_has_error()) {
         names = names_in_data(module->globals, &place);
         base = load_bases(load_state, link, names, place);
@@ -465,12 +500,9 @@ static mm_value *load(mmi_load *load_state, mmi_text *text, const struct link *l
     if (strcmp(extension, ".py") == 0) {
         root = load_python(load_state, module, link);
     } else if (strcmp(extension, ".json") == 0) {
-        root = load_json(load_state, module, link);
+        root = load_data(load_state, module, link, true);
     } else if (strcmp(extension, ".yaml") == 0 || strcmp(extension, ".yml") == 0) {
-        (void)mm_raise(MM_EUNSUPPORTED,
-                       "could not read config '%s': YAML is not supported "
-                       "yet",
-                       link->file);
+        root = load_data(load_state, module, link, false);
     } else {
         (void)mm_raise(MM_ECONFIG,
                        "could not read config '%s': its name must end with .py, "

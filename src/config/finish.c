@@ -7,6 +7,7 @@
 
 #include "base/suggest.h"
 #include "config/objects.h"
+#include "fileio/yaml.h"
 #include "mmengine/memory.h"
 
 enum { MAX_TREE_DEPTH = 300 };
@@ -156,7 +157,8 @@ static mm_value *finish_object(const struct finish *f, mm_value *value,
     char *text = NULL;
     mm_value *made = NULL;
 
-    if (ops == &mmi_range_ops || ops == &mmi_opaque_ops || ops == &mmi_ellipsis_ops) {
+    if (ops == &mmi_range_ops || ops == &mmi_opaque_ops || ops == &mmi_ellipsis_ops ||
+        ops == &mmi_date_ops) {
         return mm_value_ref(value);
     }
     if (ops == &mmi_iterator_ops || ops == &mmi_view_ops || ops == &mmi_std_ops) {
