@@ -8,10 +8,10 @@
 
 #include "base/os.h"
 #include "base/suggest.h"
+#include "config/data.h"
 #include "config/merge.h"
 #include "config/package.h"
 #include "config/style.h"
-#include "fileio/yaml.h"
 #include "mmengine/file.h"
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
@@ -423,45 +423,6 @@ static mm_value *load_python(mmi_load *load_state, mmi_module *module,
     return root;
 }
 
-static void data_place(const void *user, size_t offset, int32_t *out_line,
-                       int32_t *out_column)
-{
-    mmi_text_place(user, offset, out_line, out_column);
-}
-
-/* What a YAML or JSON file holds: a dict with text keys. */
-static mm_value *read_data(const mmi_text *text, bool is_json)
-{
-    mm_source place = {.file = text->file, .line = 1, .column = 1};
-    mmi_doc_input input = {.file = text->file, .user = text};
-    mm_value *data = NULL;
-
-    if (text->num_edits > 0) {
-        input.place = data_place;
-    }
-    data = is_json ? mmi_json_read(text->data, text->size, &input)
-                   : mmi_yaml_read(text->data, text->size, &input);
-    if (data != NULL && mm_value_kind(data) != MM_KIND_DICT) {
-        char message[120];
-
-        (void)snprintf(message, sizeof(message),
-                       "the top value of a config must be a dict, not %s",
-                       mm_value_is_none(data) ? "empty" : mm_value_type_name(data));
-        (void)fail_at(&place, message);
-    }
-    for (size_t i = 0; !mm_has_error() && i < mm_value_len(data); i++) {
-        if (mm_value_kind(mm_dict_key_at(data, i)) != MM_KIND_STR) {
-            place = mmi_dict_source_of(data, i);
-            (void)fail_at(&place, "a key at the top of a config must be text");
-        }
-    }
-    if (mm_has_error()) {
-        mm_value_unref(data);
-        return NULL;
-    }
-    return data;
-}
-
 static mm_value *load_data(mmi_load *load_state, mmi_module *module,
                            const struct link *link, bool is_json)
 {
@@ -473,7 +434,7 @@ static mm_value *load_data(mmi_load *load_state, mmi_module *module,
 
     module->ast.file = module->text.file;
     ev->module = module;
-    module->globals = read_data(&module->text, is_json);
+    module->globals = mmi_read_data(ev, &module->text, is_json);
     if (!mm_has_error()) {
         names = names_in_data(module->globals, &place);
         base = load_bases(load_state, link, names, place);

@@ -23,6 +23,7 @@ typedef enum mmi_yaml_tag {
     MMI_YAML_MAP,
     MMI_YAML_SET,
     MMI_YAML_PAIRS,   /* and omap: a list of pairs */
+    MMI_YAML_EVAL,    /* python/object/apply:eval ["expression"] */
     MMI_YAML_ORDERED, /* what PyYAML writes for an OrderedDict */
     MMI_YAML_UNKNOWN
 } mmi_yaml_tag;
@@ -59,6 +60,8 @@ typedef struct mmi_doc_input {
     /* The place of an offset of the text; NULL: it is counted. */
     void (*place)(const void *user, size_t offset, int32_t *out_line,
                   int32_t *out_column);
+    /* The value of a Python expression in a YAML file, yours; NULL: it is refused. */
+    mm_value *(*eval)(const void *user, const char *expression, size_t size);
     const void *user;
 } mmi_doc_input;
 

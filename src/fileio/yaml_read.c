@@ -46,16 +46,18 @@ static size_t width_of(unsigned char lead)
     return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
-/* The place of libyaml's mark. Marks mostly come in order. */
-static mm_source place_of(struct reader *reader, const yaml_mark_t *mark)
+/* The place of a character or of a byte, whichever comes first. Questions mostly come
+ * in order. */
+static mm_source place_at(struct reader *reader, size_t chars, size_t bytes)
 {
     mm_source source = {.file = reader->file};
 
-    if (mark->index < reader->chars) {
+    if (chars < reader->chars || bytes < reader->bytes) {
         reader->chars = reader->bytes = reader->line_begin = 0;
         reader->line = 1;
     }
-    while (reader->chars < mark->index && reader->bytes < reader->size) {
+    while (reader->chars < chars && reader->bytes < bytes &&
+           reader->bytes < reader->size) {
         unsigned char c = (unsigned char)reader->text[reader->bytes];
 
         reader->bytes += width_of(c);
@@ -74,18 +76,14 @@ static mm_source place_of(struct reader *reader, const yaml_mark_t *mark)
     return source;
 }
 
-/* Raises MM_EDATA at a mark; returns NULL for a shorter way out. */
-MM_PRINTF(3, 4)
-static void *fail(struct reader *reader, const yaml_mark_t *mark, const char *format,
-                  ...)
+/* The place of libyaml's mark. */
+static mm_source place_of(struct reader *reader, const yaml_mark_t *mark)
 {
-    char why[400];
-    va_list values;
-    mm_source source = place_of(reader, mark);
+    return place_at(reader, mark->index, SIZE_MAX);
+}
 
-    va_start(values, format);
-    (void)vsnprintf(why, sizeof(why), format, values);
-    va_end(values);
+static void raise_at(const struct reader *reader, mm_source source, const char *why)
+{
     if (reader->file == NULL) {
         (void)mm_raise(MM_EDATA, "could not parse YAML: %s at line %d, column %d", why,
                        (int)source.line, (int)source.column);
@@ -93,6 +91,20 @@ static void *fail(struct reader *reader, const yaml_mark_t *mark, const char *fo
         (void)mm_raise(MM_EDATA, "could not parse YAML: %s", why);
         (void)mm_error_locate(&source);
     }
+}
+
+/* Raises MM_EDATA at a mark; returns NULL for a shorter way out. */
+MM_PRINTF(3, 4)
+static void *fail(struct reader *reader, const yaml_mark_t *mark, const char *format,
+                  ...)
+{
+    char why[400];
+    va_list values;
+
+    va_start(values, format);
+    (void)vsnprintf(why, sizeof(why), format, values);
+    va_end(values);
+    raise_at(reader, place_of(reader, mark), why);
     return NULL;
 }
 
@@ -107,8 +119,7 @@ static mm_status fail_parse(struct reader *reader)
         return mm_raise(MM_ENOMEM, "out of memory while parsing YAML");
     }
     if (parser->error == YAML_READER_ERROR) {
-        mark = parser->mark;
-        (void)fail(reader, &mark, "%s (byte %zu)", problem, parser->problem_offset + 1);
+        raise_at(reader, place_at(reader, SIZE_MAX, parser->problem_offset), problem);
     } else if (parser->context != NULL) {
         mm_source begin = place_of(reader, &parser->context_mark);
 
@@ -172,6 +183,8 @@ static mmi_yaml_tag tag_named(const char *name)
         {"python/tuple", MMI_YAML_TUPLE},
         {"python/dict", MMI_YAML_MAP},
         {"python/object/apply:collections.OrderedDict", MMI_YAML_ORDERED},
+        {"python/object/apply:eval", MMI_YAML_EVAL},
+        {"python/object/apply:builtins.eval", MMI_YAML_EVAL},
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -379,18 +392,57 @@ static mm_value *ordered_of(struct reader *reader, const mm_value *args,
     return dict;
 }
 
+/* The value of an expression in a config; the list is its only argument. */
+static mm_value *eval_of(struct reader *reader, const mm_value *args,
+                         const yaml_mark_t *mark)
+{
+    const mm_value *text = mm_value_len(args) == 1 ? mm_list_get(args, 0) : NULL;
+    size_t size = 0;
+    const char *expression = NULL;
+    mm_value *value = NULL;
+    mm_source source = place_of(reader, mark);
+
+    if (mm_value_kind(text) != MM_KIND_STR) {
+        return fail(reader, mark, "eval takes one text");
+    }
+    expression = mm_value_str_n(text, &size);
+    value = reader->input->eval(reader->input->user, expression, size);
+    if (value == NULL) {
+        (void)mm_error_frame("while evaluating an expression of %s:%d:%d",
+                             reader->file == NULL ? "?" : reader->file,
+                             (int)source.line, (int)source.column);
+    }
+    return value;
+}
+
+/* The value of a list with a tag that calls something; the list is released. */
+static mm_value *call_of(struct reader *reader, mmi_yaml_tag tag, mm_value *args,
+                         const yaml_mark_t *mark)
+{
+    mm_value *made = NULL;
+
+    if (!mmi_is_pending()) {
+        made = tag == MMI_YAML_EVAL ? eval_of(reader, args, mark)
+                                    : ordered_of(reader, args, mark);
+    }
+    mm_value_unref(args);
+    return made;
+}
+
 static mm_value *read_sequence(struct reader *reader)
 {
     mmi_yaml_tag tag = tag_of(reader->event.data.sequence_start.tag, MMI_YAML_SEQ);
     yaml_mark_t mark = reader->event.start_mark;
+    bool calls = tag == MMI_YAML_ORDERED || tag == MMI_YAML_EVAL;
     mm_value *list = NULL;
 
-    if (tag == MMI_YAML_UNKNOWN) {
+    if (tag == MMI_YAML_UNKNOWN ||
+        (tag == MMI_YAML_EVAL && reader->input->eval == NULL)) {
         return refuse_tag(reader, (const char *)reader->event.data.sequence_start.tag,
                           &mark);
     }
     if (tag != MMI_YAML_SEQ && tag != MMI_YAML_TUPLE && tag != MMI_YAML_PAIRS &&
-        tag != MMI_YAML_ORDERED) {
+        !calls) {
         return fail(reader, &mark, "expected a %s, found a sequence",
                     tag == MMI_YAML_MAP || tag == MMI_YAML_SET ? "mapping" : "scalar");
     }
@@ -400,13 +452,7 @@ static mm_value *read_sequence(struct reader *reader)
     } else {
         read_items(reader, list);
     }
-    if (tag == MMI_YAML_ORDERED && !mmi_is_pending()) {
-        mm_value *dict = ordered_of(reader, list, &mark);
-
-        mm_value_unref(list);
-        return dict;
-    }
-    return list;
+    return calls ? call_of(reader, tag, list, &mark) : list;
 }
 
 static bool is_mapping(const mm_value *value)
@@ -560,7 +606,8 @@ static mm_value *read_mapping(struct reader *reader)
     }
     if (tag != MMI_YAML_MAP && tag != MMI_YAML_SET) {
         bool is_list = tag == MMI_YAML_SEQ || tag == MMI_YAML_TUPLE ||
-                       tag == MMI_YAML_PAIRS || tag == MMI_YAML_ORDERED;
+                       tag == MMI_YAML_PAIRS || tag == MMI_YAML_ORDERED ||
+                       tag == MMI_YAML_EVAL;
 
         return fail(reader, &mark, "expected a %s, found a mapping",
                     is_list ? "sequence" : "scalar");

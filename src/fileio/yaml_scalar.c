@@ -144,7 +144,7 @@ static mm_value *int_of(const char *text, size_t size, char *why)
     const char *digits = mmi_str_text(&number.text);
     mm_value *value = NULL;
 
-    if (good && strlen(digits) == number.text.size) {
+    if (good && strlen(digits) == number.text.size && number.text.size <= MAX_DIGITS) {
         good = strncmp(digits, "0b", 2) == 0   ? read_digits(digits + 2, 2, &natural)
                : strncmp(digits, "0x", 2) == 0 ? read_digits(digits + 2, 16, &natural)
                : digits[0] == '0' && digits[1] == 'o'
