@@ -67,6 +67,21 @@ MM_API const mm_parallel *mm_torch_parallel(void);
 MM_API mm_status mm_torch_set_flag(const char *flag, bool value);
 /** @} */
 
+/** @name Memory of tensors on the host
+ * Freed blocks are kept and given out again, which saves clearing fresh pages. Blocks
+ * in use and blocks kept are together never more than the most that was in use at once
+ * and 64 MiB. MMENGINE_HOST_CACHE=0 in the environment: libtorch's own way, which keeps
+ * nothing. A program that set an allocator of its own before keeps that. @{ */
+typedef struct mm_host_memory {
+    int64_t in_use;      /**< bytes, without blocks of 1 KiB and less */
+    int64_t most_in_use; /**< since the start or the last mm_empty_cache() */
+    int64_t kept;        /**< bytes that wait for their next use */
+} mm_host_memory;
+MM_API mm_host_memory mm_host_memory_now(void);
+/** Gives all kept blocks back to the system. Source: torch.cuda.empty_cache(). */
+MM_API mm_status mm_empty_cache(void);
+/** @} */
+
 /** @name Devices @{ */
 /** True if "cuda", "cuda:1", "cpu" can be used; loads libtorch_cuda where it is
  * present. */

@@ -118,6 +118,24 @@ mm_status mm_torch_set_flag(const char *flag, bool value)
     return torch != NULL && MMI_HAS(flag) ? torch->set_flag(flag, value) : mm_pending();
 }
 
+/* ---- memory on the host ---- */
+
+mm_host_memory mm_host_memory_now(void)
+{
+    const mmt_api *torch = mmi_torch_begin();
+
+    return torch != NULL ? torch->host_memory() : (mm_host_memory){0};
+}
+
+mm_status mm_empty_cache(void)
+{
+    const mmt_api *torch = mmi_torch_begin();
+
+    if (torch != NULL)
+        torch->empty_cache();
+    return mm_pending();
+}
+
 /* ---- devices ---- */
 
 bool mm_device_is_available(const char *device)

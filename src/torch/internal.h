@@ -147,6 +147,9 @@ void narrow_this_thread(int num_threads);
 // otherwise.
 void default_num_threads();
 
+// Makes libtorch take memory on the host from our pool. Before the first tensor.
+void keep_host_memory();
+
 // The gradients of a number on the host. False: the graph is for libtorch's engine, and
 // nothing has happened.
 bool backward_here(const at::Tensor &root, bool retain_graph);
@@ -203,6 +206,7 @@ void fill_ops(mmt_api *api);
 void fill_autograd(mmt_api *api);
 void fill_runtime(mmt_api *api);
 void fill_parallel(mmt_api *api);
+void fill_host_memory(mmt_api *api);
 
 } // namespace mmt
 

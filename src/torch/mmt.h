@@ -15,7 +15,7 @@
 MM_BEGIN_DECLS
 
 /** Grows when anything below changes. */
-#define MMT_ABI 2u
+#define MMT_ABI 3u
 
 /** What the bridge may ask of its host. */
 typedef struct mmt_host {
@@ -153,6 +153,8 @@ typedef struct mmt_api {
     bool (*device_is_available)(const char *device);
     int (*device_count)(const char *type);
     mm_status (*device_synchronize)(const char *device);
+    void (*empty_cache)(void);
+    mm_host_memory (*host_memory)(void);
 } mmt_api;
 
 /** The only export of the bridge. NULL with an error raised through `host`. */

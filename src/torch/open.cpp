@@ -195,6 +195,7 @@ const mmt_api *open_table()
     }
     warnings = new handler<decltype(&c10::WarningHandler::process)>();
     adopt_thread();
+    keep_host_memory();
     load_cuda();
     default_num_threads();
     api.abi = MMT_ABI;
@@ -208,6 +209,7 @@ const mmt_api *open_table()
     fill_autograd(&api);
     fill_runtime(&api);
     fill_parallel(&api);
+    fill_host_memory(&api);
     return &api;
 }
 
