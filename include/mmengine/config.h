@@ -56,7 +56,8 @@ MM_API mm_value *mm_config_find(const mm_config *config, const char *dotted_path
 /** The same; absence is MM_EKEY with the nearest keys. */
 MM_API mm_value *mm_config_get(const mm_config *config, const char *dotted_path);
 
-/** Says whether a key that the config does not have is known to the component there. */
+/** Says whether a key that the config does not have is known to the component there. It
+ * may raise an error of its own (MM_ECONFIG) where it can say more than "unknown". */
 typedef bool (*mm_config_known_key)(void *user, const mm_config *config,
                                     const char *dotted_path);
 /**

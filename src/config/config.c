@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "base/suggest.h"
+#include "base/unicode.h"
 #include "config/base.h"
 #include "config/dump.h"
 #include "config/merge.h"
@@ -192,8 +193,8 @@ mm_value *mm_config_find(const mm_config *config, const char *dotted_path)
 }
 
 /* Raises "... has no key ..." with the nearest keys of where the path ends. */
-static mm_status unknown_key(const char *attempt, const char *path, mm_value *parent,
-                             const char *rest)
+static mm_status unknown_key(mm_status code, const char *attempt, const char *path,
+                             mm_value *parent, const char *rest)
 {
     char *key = mmi_strndup(rest, strcspn(rest, "."));
     mmi_suggest suggest = {.word = key == NULL ? "" : key};
@@ -210,14 +211,14 @@ static mm_status unknown_key(const char *attempt, const char *path, mm_value *pa
     }
     if (mm_value_kind(parent) == MM_KIND_LIST ||
         mm_value_kind(parent) == MM_KIND_TUPLE) {
-        (void)mm_raise(MM_EKEY, "could not %s '%s': '%.*s' is a %s of %zu items",
-                       attempt, path, (int)above, path, mm_value_type_name(parent),
+        (void)mm_raise(code, "could not %s '%s': '%.*s' is a %s of %zu items", attempt,
+                       path, (int)above, path, mm_value_type_name(parent),
                        mm_value_len(parent));
     } else if (mm_value_kind(parent) != MM_KIND_DICT) {
-        (void)mm_raise(MM_EKEY, "could not %s '%s': '%.*s' is of type %s", attempt,
-                       path, (int)above, path, mm_value_type_name(parent));
+        (void)mm_raise(code, "could not %s '%s': '%.*s' is of type %s", attempt, path,
+                       (int)above, path, mm_value_type_name(parent));
     } else {
-        (void)mm_raise(MM_EKEY, "could not %s '%s': %s%.*s%s has no key '%s'", attempt,
+        (void)mm_raise(code, "could not %s '%s': %s%.*s%s has no key '%s'", attempt,
                        path, where, (int)above, path, above > 0 ? "'" : "", key);
     }
     mmi_suggest_hint(&suggest);
@@ -236,7 +237,7 @@ mm_value *mm_config_get(const mm_config *config, const char *dotted_path)
     }
     value = walk(config, dotted_path, &parent, &rest);
     if (value == NULL && !mm_has_error()) {
-        (void)unknown_key("get", dotted_path, parent, rest);
+        (void)unknown_key(MM_EKEY, "get", dotted_path, parent, rest);
     }
     return value;
 }
@@ -308,10 +309,10 @@ static mm_status check_key(const mm_config *config, const char *key,
     const char *rest = NULL;
 
     if (walk(config, key, &parent, &rest) != NULL || known == NULL ||
-        known(user, config, key)) {
+        known(user, config, key) || mm_has_error()) {
         return mm_pending();
     }
-    (void)unknown_key("set", key, parent, rest);
+    (void)unknown_key(MM_ECONFIG, "set", key, parent, rest);
     return mm_pending();
 }
 
@@ -326,6 +327,9 @@ mm_status mm_config_override(mm_config *config, const char *assignment,
 
     if (!MMI_NEED(config) || !MMI_NEED(assignment)) {
         return mm_pending();
+    }
+    if (!mmi_utf8_is_valid(assignment, strlen(assignment))) {
+        return mm_raise(MM_EINVAL, "an option is not UTF-8 text");
     }
     equals = strchr(assignment, '=');
     if (equals == NULL || equals == assignment) {

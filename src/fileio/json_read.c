@@ -161,6 +161,9 @@ static const char *read_text(struct reader *reader, size_t *out_size)
         }
         reader->at++;
         if (c == '\\') {
+            if (!mmi_text_is_utf8(run, (size_t)(reader->at - 1 - run))) {
+                return fail(reader, "a string is not UTF-8");
+            }
             mmi_str_add_n(&reader->scratch, run, (size_t)(reader->at - 1 - run));
             read_escape(reader);
             run = reader->at;
