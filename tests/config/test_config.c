@@ -112,7 +112,7 @@ static void test_unknown_keys(void **state)
     assert_int_equal(
         mm_config_override(config, "opt.momentum=3", knows_momentum, &asked), MM_OK);
     (void)mm_config_override(config, "opt.momentun=3", knows_momentum, &asked);
-    check_error_text(MM_EKEY,
+    check_error_text(MM_ECONFIG,
                      "could not set 'opt.momentun': 'opt' has no key 'momentun'");
     (void)mm_config_override(config, "opt.steps.7=1", NULL, NULL);
     check_error_text(MM_ECONFIG, "--cfg-options:1:13: opt.steps.7: index 7 exceeds the "
