@@ -252,16 +252,21 @@ char *mm_strfmt(const char *format, ...)
     if (!MMI_NEED(format)) {
         return NULL;
     }
+    char begin[256]; /* most texts fit */
     va_list values;
     va_start(values, format);
     va_list again;
     va_copy(again, values);
-    int size = vsnprintf(NULL, 0, format, values);
+    int size = vsnprintf(begin, sizeof begin, format, values);
     va_end(values);
     char *text = NULL;
     if (size < 0) {
         mm_raise(MM_EINVAL, "could not format a text with '%s'", format);
-    } else if ((text = mmi_alloc_raw((size_t)size + 1)) != NULL) {
+    } else if ((text = mmi_alloc_raw((size_t)size + 1)) == NULL) {
+        /* pending */
+    } else if ((size_t)size < sizeof begin) {
+        memcpy(text, begin, (size_t)size + 1);
+    } else {
         vsnprintf(text, (size_t)size + 1, format, again);
     }
     va_end(again);

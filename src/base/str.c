@@ -113,14 +113,17 @@ void mmi_str_addf(mmi_str *str, const char *format, ...)
     if (mmi_is_pending()) {
         return;
     }
+    size_t room = str->capacity - str->size; /* most texts fit at once */
     va_list values;
     va_start(values, format);
     va_list again;
     va_copy(again, values);
-    int size = vsnprintf(NULL, 0, format, values);
+    int size = vsnprintf(room > 0 ? str->data + str->size : NULL, room, format, values);
     va_end(values);
     if (size < 0) {
         mm_raise(MM_EINVAL, "could not format a text with '%s'", format);
+    } else if ((size_t)size < room) {
+        str->size += (size_t)size;
     } else {
         char *added = mmi_str_extend(str, (size_t)size);
         if (added != NULL) {

@@ -334,13 +334,14 @@ mm_status mm_runner_log_iter(mm_runner *runner, int64_t batch_idx, mm_mode mode,
     const struct log_processor *self = mm_instance_self(runner->log_processor);
     const char *name = mmi_mode_name(mode);
     mm_value *log_tag = collect(self, runner, name, false);
-    mm_value *tag = collect(self, runner, name, self->log_with_hierarchy);
     mmi_str line = {0};
 
-    if (!mm_has_error()) {
-        add_custom(self, runner, name, false, batch_idx, log_tag);
-        add_custom(self, runner, name, self->log_with_hierarchy, batch_idx, tag);
-    }
+    add_custom(self, runner, name, false, batch_idx, log_tag);
+    mm_value *tag = self->log_with_hierarchy ? collect(self, runner, name, true)
+                                             : mm_value_copy(log_tag);
+
+    if (self->log_with_hierarchy)
+        add_custom(self, runner, name, true, batch_idx, tag);
     if (!mm_has_error()) {
         if (self->by_epoch)
             print_epoch_header(runner, mode, batch_idx, &line, tag);
