@@ -78,6 +78,19 @@ typedef enum mm_config_order {
     MM_CONFIG_SORTED, /**< keys sorted at every level, as MMEngine dumps them */
     MM_CONFIG_SOURCE  /**< keys in the order of the source */
 } mm_config_order;
+/**
+ * Text of a dict in a format, "py", "json" or "yaml" (a leading dot is fine), that
+ * reads back as an equal config where the format can hold it: JSON has no tuples, sets,
+ * bytes and keys that are no text. Ranges become lists there and in YAML, functions and
+ * classes their description. JSON is one line, as MMEngine writes it, and never sorted.
+ * mm_free(). Errors: MM_EINVAL for an unknown format, MM_ETYPE for a value the format
+ * cannot hold.
+ */
+MM_API MM_OWNED char *mm_config_format(const mm_value *dict, const char *format,
+                                       mm_config_order order);
+/** Config.dump: writes a file whose extension says the format, keys sorted (JSON: in
+ * the order of the source). Errors: MM_EINVAL, MM_EIO. */
+MM_API mm_status mm_config_save(const mm_config *config, const char *path);
 /** Python text that reads back as an equal config, keys sorted: MMEngine's pretty_text;
  * mm_free(). */
 MM_API MM_OWNED char *mm_config_pretty_text(const mm_config *config);
@@ -91,6 +104,21 @@ MM_API MM_OWNED char *mm_config_dump(const mm_value *dict, mm_config_order order
  * classes.
  */
 MM_API MM_OWNED char *mm_config_json(const mm_value *value);
+
+/** @name Where values come from, what changed
+ * Both give a list of dicts, one for each value that is no dict: `path` is dotted
+ * (items of lists by their index), values are texts of Python. A list without dicts
+ * inside is one value. Places are "file:line:column", absent where they are not known.
+ * @{ */
+/** `path`, `value`, `source` of every value, in the order of the source. Yours. */
+MM_API MM_OWNED mm_value *mm_config_origins(const mm_value *root);
+/**
+ * What stands in `from` and `to` and is not equal (types count: 1 is not 1.0 and not
+ * True): `path`; `old` and `old_source` unless it was added; `new` and `new_source`
+ * unless it was removed. Empty: they are equal but for the order of keys. Yours.
+ */
+MM_API MM_OWNED mm_value *mm_config_diff(const mm_value *from, const mm_value *to);
+/** @} */
 
 MM_END_DECLS
 

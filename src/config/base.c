@@ -481,6 +481,16 @@ static mm_value *load(mmi_load *load_state, mmi_text *text, const struct link *l
 static const char *const reserved[] = {"filename", "text", "pretty_text",
                                        "env_variables"};
 
+bool mmi_is_reserved(const char *name, size_t size)
+{
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (strlen(reserved[i]) == size && strncmp(reserved[i], name, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Names that are members of a loaded config cannot be keys. */
 static mm_value *check_reserved(mm_value *root)
 {

@@ -17,11 +17,14 @@ typedef struct mmi_load {
  * MM_EIO, MM_ECONFIG with place and a frame for each base on the way. */
 MM_OWNED mm_value *mmi_load_file(mmi_load *load, const char *path);
 
-/* The same of text with the format ".py", ".json" or ".yaml"; bases are relative to the working
- * folder. */
+/* The same of text with the format ".py", ".json" or ".yaml"; bases are relative to the
+ * working folder. */
 MM_OWNED mm_value *mmi_load_string(mmi_load *load, const char *text,
                                    const char *format);
 
 void mmi_load_deinit(mmi_load *load);
+
+/* True for names that a config cannot have as keys at its top. */
+bool mmi_is_reserved(const char *name, size_t size);
 
 #endif

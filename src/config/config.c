@@ -316,6 +316,24 @@ static mm_status check_key(const mm_config *config, const char *key,
     return mm_pending();
 }
 
+/* Keys that a config cannot have, or that mean something only while files are read. */
+static mm_status refuse_reserved(const char *key)
+{
+    size_t size = strcspn(key, ".");
+
+    if (size == strlen("_base_") && strncmp(key, "_base_", size) == 0) {
+        return mm_raise(MM_ECONFIG,
+                        "could not set '%s': the bases have been read before", key);
+    }
+    return mmi_is_reserved(key, size)
+               ? mm_raise(
+                     MM_ECONFIG,
+                     "could not set '%s': '%.*s' is a reserved name and cannot be a "
+                     "key of a config",
+                     key, (int)size, key)
+               : mm_pending();
+}
+
 mm_status mm_config_override(mm_config *config, const char *assignment,
                              mm_config_known_key known, void *user)
 {
@@ -338,6 +356,10 @@ mm_status mm_config_override(mm_config *config, const char *assignment,
         return mm_error_hint("write it like optim_wrapper.optimizer.lr=0.01");
     }
     key = mmi_strndup(assignment, (size_t)(equals - assignment));
+    if (key != NULL && refuse_reserved(key) != MM_OK) {
+        mm_free(key);
+        return mm_pending();
+    }
     source.file = mm_intern("--cfg-options");
     source.column = (int32_t)(equals - assignment) + 2;
     value = mmi_override_parse(equals + 1);

@@ -366,6 +366,14 @@ char *mmi_dump_python(const mm_value *dict, mm_config_order order)
     return mmi_str_take(&w.out);
 }
 
+char *mmi_dump_inline(const mm_value *value)
+{
+    struct writer w = {.order = MM_CONFIG_SOURCE};
+
+    write_inline(&w, &w.out, value);
+    return mmi_str_take(&w.out);
+}
+
 /* ---- JSON ---- */
 
 static void json_value(mmi_str *out, const mm_value *value, int depth);

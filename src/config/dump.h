@@ -6,6 +6,8 @@
 
 /* Python source of a dict: `key = value` lines. mm_free(). */
 MM_OWNED char *mmi_dump_python(const mm_value *dict, mm_config_order order);
+/* Python source of any value, on one line. mm_free(). */
+MM_OWNED char *mmi_dump_inline(const mm_value *value);
 /* JSON with marks for what JSON has not: see mm_config_json(). mm_free(). */
 MM_OWNED char *mmi_dump_json(const mm_value *value);
 
