@@ -183,10 +183,16 @@ static const struct cli_verb plugin_verbs[] = {
 };
 
 static const struct cli_option config_show_options[] = {
-    CHOICE("format", "FORM", "py|json",
+    CHOICE("format", "FORM", "py|json|yaml",
            "py: Python, keys in the order of the source (default); json: every value "
-           "with its Python type, for other programs"),
+           "with its Python type, for other programs; yaml"),
+    FLAG("origin", "a line for each value, with the place it was written at"),
     CFG_OPTIONS,
+    {0},
+};
+static const struct cli_option config_diff_arguments[] = {
+    ARGUMENT("A", CLI_FILE, "config file"),
+    ARGUMENT("B", CLI_FILE, "config file it is compared with"),
     {0},
 };
 static const struct cli_option config_dump_options[] = {CFG_OPTIONS, {0}};
@@ -199,8 +205,13 @@ static const struct cli_option config_dump_arguments[] = {
 static const struct cli_verb config_verbs[] = {
     {"show", "prints a config as it is after bases and overrides", NULL,
      config_argument, config_show_options, NULL, cli_config_show, false, NULL},
-    {"dump", "writes it to a file", NULL, config_dump_arguments, config_dump_options,
-     NULL, cli_config_dump, false, NULL},
+    {"diff", "lists what differs between two configs, with its places",
+     "Values are compared after bases are merged; the order of keys does not count. "
+     "The "
+     "exit code is 1 if there is a difference.",
+     config_diff_arguments, NULL, NULL, cli_config_diff, false, NULL},
+    {"dump", "writes it to a file (.py, .yaml, .json), keys sorted", NULL,
+     config_dump_arguments, config_dump_options, NULL, cli_config_dump, false, NULL},
     {0},
 };
 
@@ -228,7 +239,7 @@ const struct cli_verb cli_verbs[] = {
     {"plot", "draws curves of one or several runs as SVG and PNG", NULL, plot_arguments,
      plot_options, NULL, cli_plot, false, NULL},
     {.name = "config",
-     .help = "shows or writes a config as it is after bases and overrides",
+     .help = "shows, compares or writes configs as they are after bases and overrides",
      .details = "'mmengine config FILE' is short for 'mmengine config show FILE'.",
      .verbs = config_verbs,
      .usual = "show"},

@@ -207,6 +207,10 @@ static struct side entry_of(const mm_value *dict, const mm_value *key)
 {
     struct side side = {mm_dict_find_key(dict, key), NULL};
 
+    if (mm_value_kind(key) == MM_KIND_STR) {
+        side.source = mm_dict_source(dict, mm_value_str(key));
+        return side;
+    }
     for (size_t i = 0; side.value != NULL && i < mm_value_len(dict); i++) {
         if (mm_dict_at(dict, i) == side.value &&
             mm_value_equal(mm_dict_key_at(dict, i), key)) {

@@ -149,18 +149,14 @@ static mm_status setup_visualizer(mm_runner *runner)
 static mm_status dump_config(const mm_runner *runner)
 {
     const char *file = mm_config_filename(runner->config);
-    char *text = mm_config_pretty_text(runner->config);
     char *name = file == NULL ? mm_strfmt("%s.py", runner->timestamp)
                               : mm_strdup(mm_path_basename(file));
     char *path = name == NULL ? NULL : mm_path_join(runner->work_dir, name);
-
-    mm_status status = path == NULL || text == NULL
-                           ? mm_pending()
-                           : mm_file_write(path, text, strlen(text));
+    mm_status status =
+        path == NULL ? mm_pending() : mm_config_save(runner->config, path);
 
     mm_free(path);
     mm_free(name);
-    mm_free(text);
     return status;
 }
 
