@@ -15,6 +15,7 @@ enum { MAX_NESTING = 100 };
 struct part {
     const char *at;
     size_t size;
+    bool is_quoted; /* it stands between quotes, or what it is a part of does */
 };
 
 static struct part trim(struct part part, const char *what)
@@ -98,15 +99,31 @@ static bool read_float(const char *text, double *out)
     return good;
 }
 
+/* The number that Python's int() or float() makes of a text, which may have tabs and
+ * newlines around it. NULL without an error if there is none. */
+static mm_value *number_of(const char *text)
+{
+    static const char blanks[] = "\t\n\v\f\r";
+    struct part part = trim((struct part){.at = text, .size = strlen(text)}, blanks);
+    char *inner = mmi_strndup(part.at, part.size);
+    double number = 0;
+    mm_value *value = NULL;
+
+    if (inner != NULL && is_int(inner)) {
+        value = int_of(inner);
+    } else if (inner != NULL && read_float(inner, &number)) {
+        value = mm_value_new_f64(number);
+    }
+    mm_free(inner);
+    return value;
+}
+
 static mm_value *parse_scalar(const char *text)
 {
-    double number = 0;
+    mm_value *number = number_of(text);
 
-    if (is_int(text)) {
-        return int_of(text);
-    }
-    if (read_float(text, &number)) {
-        return mm_value_new_f64(number);
+    if (number != NULL || mm_has_error()) {
+        return number;
     }
     if (same_word(text, "true") || same_word(text, "false")) {
         return mm_value_new_bool((text[0] | 32) == 't');
@@ -114,12 +131,12 @@ static mm_value *parse_scalar(const char *text)
     return strcmp(text, "None") == 0 ? mm_value_new_none() : mm_value_new_str(text);
 }
 
-static mm_value *scalar_of(struct part part, bool quoted)
+static mm_value *scalar_of(struct part part)
 {
     mmi_str text = {0};
     mm_value *value = NULL;
 
-    if (quoted && has(part, ' ')) {
+    if (part.is_quoted && has(part, ' ')) {
         return mm_value_new_str_n(part.at, part.size);
     }
     for (size_t i = 0; i < part.size; i++) {
@@ -182,15 +199,24 @@ static mm_value *parse_items(struct part part, bool tuple, int depth)
     return made;
 }
 
+static bool is_quote(char c)
+{
+    return c == '\'' || c == '"';
+}
+
 static mm_value *parse(struct part part, int depth)
 {
     struct part inner = {0};
-    bool quoted = false;
 
     part = trim(part, " ");
-    quoted = part.size > 0 && (part.at[0] == '\'' || part.at[0] == '"');
+    bool begins = part.size > 0 && is_quote(part.at[0]);
+    bool ends = part.size > 0 && is_quote(part.at[part.size - 1]);
+    bool is_outer = part.is_quoted || (begins && ends);
+
     part = trim(part, "'\"");
     inner = trim(part, " ");
+    inner.is_quoted = is_outer; /* goes on to the items */
+    part.is_quoted = is_outer || begins || ends;
     if (inner.size > 1) {
         char first = inner.at[0];
         char last = inner.at[inner.size - 1];
@@ -201,12 +227,12 @@ static mm_value *parse(struct part part, int depth)
             return parse_items(inner, first == '(', depth);
         }
     }
-    return has(inner, ',') ? parse_items(inner, false, depth) : scalar_of(part, quoted);
+    return has(inner, ',') ? parse_items(inner, false, depth) : scalar_of(part);
 }
 
 mm_value *mmi_override_parse(const char *text)
 {
-    struct part part = {text, strlen(text)};
+    struct part part = {.at = text, .size = strlen(text)};
 
     return parse(part, 0);
 }
