@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "registry/audit.h"
 #include "registry/instance.h"
 #include "registry/registry.h"
 
@@ -137,7 +138,9 @@ mm_status mm_build_check(const mm_build_args *given)
     mm_value *made = NULL;
     mm_build_args args = without_list(given, &made);
 
-    if (make_plan(&args, &plan) == MM_OK) {
+    if (mmi_audit_is_on()) {
+        mmi_audit_build(&args);
+    } else if (make_plan(&args, &plan) == MM_OK) {
         struct mmi_reader reader = {plan.component, args.config, plan.path, plan.scope,
                                     NULL};
 

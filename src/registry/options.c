@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "registry/audit.h"
 #include "registry/instance.h"
 #include "registry/store.h"
 
@@ -198,8 +199,9 @@ static mm_status raise_unknown(const struct mmi_reader *reader, size_t index)
     }
     const mm_source *source = mm_dict_source_at(reader->config, index);
 
-    return mm_error_locate(source != NULL ? source
-                                          : mmi_config_source(reader->config, "type"));
+    return mmi_fault(source != NULL ? source
+                                    : mmi_config_source(reader->config, "type"),
+                     name != NULL ? path : reader->path);
 }
 
 /* An entry that no row names and the builder does not take. */
@@ -228,8 +230,9 @@ static mm_status check_names(const struct mmi_reader *reader)
     (void)mmi_table_each(reader->component->options, find_rest_row, &takes_rest);
     for (size_t i = 0; i < count; i++) {
         if (is_rest(reader, i) &&
-            (!takes_rest || mm_dict_name_at(reader->config, i) == NULL)) {
-            return raise_unknown(reader, i);
+            (!takes_rest || mm_dict_name_at(reader->config, i) == NULL) &&
+            raise_unknown(reader, i) != MM_OK) {
+            return mm_pending();
         }
     }
     return MM_OK;
@@ -274,7 +277,23 @@ static mm_status raise_missing(const struct mmi_reader *reader, const mm_option 
     if (option->help != NULL && option->help[0] != '\0') {
         (void)mm_error_hint("%s: %s", option->name, option->help);
     }
-    return mm_error_locate(mmi_config_source(reader->config, "type"));
+    return mmi_fault(mmi_config_source(reader->config, "type"), reader->path);
+}
+
+/* The values of entries that no row names may hold components too. */
+static void audit_rest(const struct mmi_reader *reader)
+{
+    size_t count = mm_value_len(reader->config);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *name = mm_dict_name_at(reader->config, i);
+        char path[MMI_PATH_SIZE];
+
+        if (name != NULL && is_rest(reader, i)) {
+            join(reader->path, name, path);
+            mmi_audit_any(mm_dict_at(reader->config, i), path, reader->scope);
+        }
+    }
 }
 
 static mm_status read_row(void *user, const struct mmi_row *row)
@@ -287,6 +306,9 @@ static mm_status read_row(void *user, const struct mmi_row *row)
                       : NULL;
 
     if (option->kind == MM_OPTION_REST) {
+        if (field == NULL && mmi_audit_is_on()) {
+            audit_rest(reader);
+        }
         return field != NULL ? store_rest(reader, field) : MM_OK;
     }
     mm_value *value = mm_dict_find(reader->config, option->name);

@@ -38,8 +38,9 @@ void mmi_registry_clear(void);
 
 /* --- lookup.c --- */
 
-/* Raises `code` for a name that was not found, with what is near or elsewhere. `path`
- * may be NULL: the key path of the config. */
+/* Raises `code` for a name that was not found, with what is near or elsewhere;
+ * MM_EUNSUPPORTED for one that another library is known to have. `registry` NULL: any.
+ * `path` may be NULL: the key path of the config. */
 mm_status mmi_component_missing(mm_status code, const char *registry, const char *scope,
                                 const char *name, const char *path);
 

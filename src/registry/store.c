@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mmengine/memory.h"
+#include "registry/audit.h"
 #include "registry/instance.h"
 #include "registry/store.h"
 
@@ -43,7 +44,7 @@ static mm_status raise_value(const struct mmi_reading *reading, const char *path
     if (reading->option->help != NULL && reading->option->help[0] != '\0') {
         (void)mm_error_hint("%s: %s", reading->option->name, reading->option->help);
     }
-    return mm_error_locate(source != NULL ? source : reading->source);
+    return mmi_fault(source != NULL ? source : reading->source, path);
 }
 
 /* The value as a whole is not what the option takes. */
@@ -443,6 +444,8 @@ static mm_status read_value(const struct mmi_reading *reading)
     if (reading->field != NULL) {
         *(mm_value **)reading->field =
             mm_value_is_none(reading->value) ? NULL : reading->value;
+    } else if (mmi_audit_is_on()) {
+        mmi_audit_any(reading->value, reading->path, reading->reader->scope);
     }
     return MM_OK;
 }

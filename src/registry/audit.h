@@ -1,0 +1,51 @@
+/* Checking a config for all its faults at once. While an audit is on, mm_build_check()
+ * on this thread reports each fault and goes on instead of raising the first. It also
+ * looks into what is no option of its own: values that are kept as they stand, and the
+ * options of components that are not built here. */
+#ifndef REGISTRY_AUDIT_H
+#define REGISTRY_AUDIT_H
+
+#include "mmengine/component.h"
+
+/* What was found. */
+enum mmi_finding_kind {
+    MMI_FINDING_FAULT,   /* an option, value or place is wrong */
+    MMI_FINDING_UNKNOWN, /* no library has a component of that name */
+    MMI_FINDING_UNBUILT, /* another library has it, it is not built here */
+    MMI_FINDING_IMPORT   /* comes from a plugin or a package that is not known */
+};
+
+/* Texts are borrowed during the report. */
+struct mmi_finding {
+    enum mmi_finding_kind kind;
+    const mm_source *source; /* NULL: not known */
+    const char *path;        /* key path: "model.backbone.type" */
+    const char *type;        /* the component, "" for faults */
+    const char *library;     /* of an unbuilt one: "mmdet", else "" */
+    const char *message;     /* with the key path, without the place */
+    const char *hint;        /* or "" */
+};
+
+struct mmi_audit {
+    void (*report)(void *user, const struct mmi_finding *finding);
+    void *user;
+    /* Components that no table has may come from what the config imports. */
+    bool has_imports;
+    size_t num_built;   /* components whose options were checked */
+    size_t num_visited; /* values looked at: a bound for lists that hold themselves */
+};
+
+/* Puts an audit in force on this thread, NULL: none; returns the former. */
+struct mmi_audit *mmi_audit_set(struct mmi_audit *audit);
+bool mmi_audit_is_on(void);
+
+/* Ends raising a fault: locates the pending error, or reports it and clears it.
+ * Errors that are no fault of the config stay pending. */
+mm_status mmi_fault(const mm_source *source, const char *path);
+
+/* The audit's mm_build_check(). */
+void mmi_audit_build(const mm_build_args *args);
+/* Looks for components in a value of unknown meaning. */
+void mmi_audit_any(mm_value *value, const char *path, const char *scope);
+
+#endif
