@@ -16,6 +16,7 @@
 #include "mmengine/file.h"
 #include "mmengine/fileio.h"
 #include "mmengine/hub.h"
+#include "mmengine/lint.h"
 #include "mmengine/loader.h"
 #include "mmengine/log.h"
 #include "mmengine/memory.h"

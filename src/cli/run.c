@@ -5,6 +5,7 @@
 
 #include "cli/console.h"
 #include "cli/dry.h"
+#include "cli/lint.h"
 #include "cli/os_terminal.h"
 #include "cli/setup.h"
 #include "cli/verbs.h"
@@ -102,6 +103,8 @@ int cli_train(const struct cli_args *args)
 
     if (config == NULL || cli_apply_train(config, args) != MM_OK) {
         code = cli_report_config();
+    } else if ((code = cli_lint_run(config, MM_LINT_TRAIN)) != CLI_DONE) {
+        /* said already */
     } else if (cli_is_given(args, "dry")) {
         code = cli_dry_run(config);
     } else {
@@ -122,7 +125,8 @@ int cli_test(const struct cli_args *args)
 
     code = config == NULL || cli_apply_test(config, args) != MM_OK
                ? cli_report_config()
-               : run_config(args, config, test);
+               : cli_lint_run(config, MM_LINT_TEST);
+    code = code == CLI_DONE ? run_config(args, config, test) : code;
     mm_config_unref(config);
     return finish(code);
 }

@@ -202,6 +202,21 @@ static const struct cli_option config_dump_arguments[] = {
     {0},
 };
 
+static const struct cli_option config_lint_arguments[] = {
+    {.name = "FILE",
+     .kind = CLI_PATHS,
+     .word = CLI_FILE,
+     .help = "config files, or folders: all .py files below",
+     .is_required = true},
+    {0},
+};
+static const struct cli_option config_lint_options[] = {
+    CHOICE("format", "FORM", "text|json", "how findings are printed; default: text"),
+    FLAG("all", "of several files too: every place of what is not built here"),
+    FLAG("plugins", "compiles and loads what custom_imports names, and checks it too"),
+    {0},
+};
+
 static const struct cli_verb config_verbs[] = {
     {"show", "prints a config as it is after bases and overrides", NULL,
      config_argument, config_show_options, NULL, cli_config_show, false, NULL},
@@ -212,6 +227,13 @@ static const struct cli_verb config_verbs[] = {
      config_diff_arguments, NULL, NULL, cli_config_diff, false, NULL},
     {"dump", "writes it to a file (.py, .yaml, .json), keys sorted", NULL,
      config_dump_arguments, config_dump_options, NULL, cli_config_dump, false, NULL},
+    {"lint", "checks every type and option of configs without building anything",
+     "Three outcomes for a component: built here, its options are checked; known from "
+     "another library, but not built here; unknown. Plugins are neither compiled nor "
+     "loaded without --plugins. Exit code 2: mistakes; 1: none, but a run needs what "
+     "is "
+     "not built here; 0: neither.",
+     config_lint_arguments, config_lint_options, NULL, cli_config_lint, false, NULL},
     {0},
 };
 
@@ -239,7 +261,7 @@ const struct cli_verb cli_verbs[] = {
     {"plot", "draws curves of one or several runs as SVG and PNG", NULL, plot_arguments,
      plot_options, NULL, cli_plot, false, NULL},
     {.name = "config",
-     .help = "shows, compares or writes configs as they are after bases and overrides",
+     .help = "shows, compares, checks or writes configs",
      .details = "'mmengine config FILE' is short for 'mmengine config show FILE'.",
      .verbs = config_verbs,
      .usual = "show"},

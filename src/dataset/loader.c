@@ -82,6 +82,8 @@ static const mm_option options[] = {
      MM_OPT_BOOL(persistent_workers, false)},
     {"pin_memory", "page-locked batches, for devices", MM_OPT_BOOL(pin_memory, false)},
     {"shuffle", "order of the default sampler", MM_OPT_BOOL(shuffle, false)},
+    {"batch_sampler", "what groups samples into batches; none can be used yet",
+     MM_OPT_BUILD(batch_sampler, "data_samplers")},
     {"worker_init_fn", "accepted: threads need no seeds", MM_OPT_VALUE(worker_init_fn)},
     {"prefetch_factor", "accepted: two batches a worker",
      MM_OPT_VALUE(prefetch_factor)},
@@ -369,7 +371,11 @@ mm_loader *mm_loader_build(mm_value *config, const char *scope, const char *path
     mm_dataset *dataset = settings == NULL ? NULL : mm_dataset_new(settings->dataset);
     mm_loader *loader = NULL;
 
-    if (dataset != NULL)
+    if (settings != NULL && settings->batch_sampler != NULL)
+        (void)mm_raise(MM_EUNSUPPORTED, "%s: batches cannot be grouped by a '%s' yet",
+                       path == NULL ? "batch_sampler" : path,
+                       mm_instance_component(settings->batch_sampler)->name);
+    if (dataset != NULL && !mm_has_error())
         loader = new_loader(
             &(mm_loader_args){
                 .dataset = dataset,

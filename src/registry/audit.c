@@ -36,7 +36,7 @@ static mm_status report(enum mmi_finding_kind kind, const mm_source *source,
 {
     mm_error error;
 
-    if (mm_pending() != MM_ECONFIG && mm_pending() != MM_EUNSUPPORTED)
+    if (!mm_has_error() || mm_pending() == MM_ENOMEM)
         return mm_pending();
     (void)mm_error_take(&error);
     current->report(current->user,
@@ -45,7 +45,7 @@ static mm_status report(enum mmi_finding_kind kind, const mm_source *source,
     return MM_OK;
 }
 
-mm_status mmi_fault(const mm_source *source, const char *path)
+mm_status mmi_report_fault(const mm_source *source, const char *path)
 {
     if (current == NULL)
         return mm_error_locate(source);
@@ -61,6 +61,7 @@ struct site {
     const char *path; /* of the dict */
     const char *type;
     mm_value *config;
+    const mm_source *source; /* NULL: the config's */
 };
 
 static void join(const char *path, const char *name, char *out)
@@ -86,6 +87,15 @@ static const mm_component *find_built(const struct site *site)
     return NULL;
 }
 
+/* "mmdte" is a slip of the pen rather than a package. */
+static bool is_near_scope(const char *package)
+{
+    mmi_suggest suggest = {.word = package};
+
+    mmi_catalogue_suggest_library(&suggest);
+    return suggest.count > 0;
+}
+
 /* "a.b.C" of a package that no table lists: what Python would import. */
 static bool is_foreign_path(const char *type)
 {
@@ -96,29 +106,44 @@ static bool is_foreign_path(const char *type)
     if (type[size] == '\0' || size == 0 || size >= sizeof(package))
         return false;
     (void)snprintf(package, sizeof(package), "%.*s", (int)size, type);
-    return !mmi_catalogue_library(package, &library) && !mmi_scope_is_known(package);
+    return !mmi_catalogue_library(package, &library) && !is_near_scope(package);
 }
 
 static void report_import(const struct site *site, const char *path,
                           const mm_source *source)
 {
-    bool is_foreign = is_foreign_path(site->type);
+    const char *from = current->foreign_depth > 0    ? "Albumentations"
+                       : is_foreign_path(site->type) ? "a Python package"
+                                                     : "a plugin or another import";
 
     mm_raise(MM_EUNSUPPORTED, "%s: '%s' comes from %s, not checked", path, site->type,
-             is_foreign ? "a Python package" : "a plugin or another import");
+             from);
     (void)report(MMI_FINDING_IMPORT, source, path, site->type, "");
 }
 
 /* No table of this library has the name. */
-static void report_missing(const struct site *site)
+static void report_missing(const struct site *given)
 {
-    const mm_source *source = mmi_config_source(site->config, "type");
+    struct site guessed = *given;
+    const struct site *site = &guessed;
+    const mm_source *source =
+        site->source != NULL ? site->source : mmi_config_source(site->config, "type");
     char path[MMI_PATH_SIZE];
     char library[64] = "";
     struct mmi_known known;
 
-    join(site->path, "type", path);
-    if (mmi_catalogue_find(site->registry, site->scope, site->type, &known)) {
+    /* Whose base file it is was only guessed. */
+    if (current->is_guessed &&
+        !mmi_catalogue_find(site->registry, site->scope, site->type, &known) &&
+        mmi_catalogue_elsewhere(site->registry, site->scope, site->type, &known))
+        guessed.scope = known.scope;
+    if (site->config != NULL)
+        join(site->path, "type", path);
+    else
+        (void)snprintf(path, sizeof(path), "%s", site->path);
+    if (current->foreign_depth > 0) {
+        report_import(site, path, source);
+    } else if (mmi_catalogue_find(site->registry, site->scope, site->type, &known)) {
         mmi_catalogue_package(&known, library, sizeof(library));
         (void)mmi_component_missing(MM_ECONFIG, site->registry, site->scope, site->type,
                                     path);
@@ -161,14 +186,34 @@ static void audit_init_cfg(const struct site *site, int depth)
         audit_value(init, path, site->scope, "init_cfg", depth);
 }
 
+/* In a place of unknown meaning: a word of the option's own, as the kinds of steps of
+ * mmdet's FPG neck. Components begin with a capital, but for those the tables know. */
+static bool is_plain_word(const char *type)
+{
+    return type[0] >= 'a' && type[0] <= 'z' && strchr(type, '.') == NULL;
+}
+
+/* Components whose options name parts of another library: Albumentations. */
+static bool is_foreign_wrapper(const char *type)
+{
+    const char *dot = strrchr(type, '.');
+
+    return strncmp(dot != NULL ? dot + 1 : type, "Albu", 4) == 0;
+}
+
 /* `args` NULL: the place is not known to need this component. */
 static void audit_site(const struct site *site, const mm_build_args *args, int depth)
 {
     const mm_component *component = find_built(site);
+    struct mmi_known known;
 
     if (component == NULL) {
-        report_missing(site);
+        if (site->registry != NULL || !is_plain_word(site->type) ||
+            mmi_catalogue_find(NULL, site->scope, site->type, &known))
+            report_missing(site);
+        current->foreign_depth += is_foreign_wrapper(site->type) ? 1 : 0;
         audit_entries(site->config, site->path, site->scope, depth);
+        current->foreign_depth -= is_foreign_wrapper(site->type) ? 1 : 0;
         return;
     }
     current->num_built++;
@@ -180,7 +225,7 @@ static void audit_site(const struct site *site, const mm_build_args *args, int d
         mm_raise(MM_ECONFIG, "%s: '%s' is a %s, a %s is needed here", site->path,
                  component->name, mmi_interface_name(component->interface),
                  mmi_interface_name(args->interface));
-        (void)mmi_fault(mmi_config_source(site->config, "type"), site->path);
+        (void)mmi_report_fault(mmi_config_source(site->config, "type"), site->path);
         return;
     }
     struct mmi_reader reader = {component, site->config, site->path, site->scope, NULL};
@@ -231,12 +276,13 @@ static void audit_place(const mm_build_args *args, int depth)
                  "%s: expected a dict with 'type' for registry '%s', got a value of "
                  "type %s",
                  path, args->registry, mm_value_type_name(args->config));
-        (void)mmi_fault(NULL, path);
+        (void)mmi_report_fault(NULL, path);
         return;
     }
     const mm_value *type = mm_dict_find(args->config, "type");
-    struct site site = {args->registry, scope_of(args->config, args->scope), path,
-                        args->default_type, args->config};
+    struct site site = {args->registry, scope_of(args->config, args->scope),
+                        path,           args->default_type,
+                        args->config,   NULL};
 
     if (mm_value_kind(type) == MM_KIND_OBJECT)
         return; /* a class or function of the config itself */
@@ -253,12 +299,37 @@ static void audit_place(const mm_build_args *args, int depth)
     else
         mm_raise(MM_ECONFIG, "%s.type: expected a str, got a value of type %s", path,
                  mm_value_type_name(type));
-    (void)mmi_fault(mmi_config_source(args->config, "type"), path);
+    (void)mmi_report_fault(mmi_config_source(args->config, "type"), path);
 }
 
 void mmi_audit_build(const mm_build_args *args)
 {
     audit_place(args, 0);
+}
+
+mm_status mmi_audit_take(const mm_source *source, const char *path)
+{
+    return report(MMI_FINDING_FAULT, source, path, "", "");
+}
+
+void mmi_audit_name(const mm_build_args *args, const mm_source *source)
+{
+    struct site site = {args->registry, args->scope, args->path, "", NULL, source};
+
+    if (mm_value_kind(args->config) != MM_KIND_STR)
+        return;
+    site.type = mm_value_str(args->config);
+    if (find_built(&site) == NULL)
+        report_missing(&site);
+    else
+        current->num_built++;
+}
+
+bool mmi_audit_knows_scope(const char *scope)
+{
+    struct mmi_library library;
+
+    return mmi_scope_is_known(scope) || mmi_catalogue_library(scope, &library);
 }
 
 /* --- places of unknown meaning --- */
@@ -292,7 +363,7 @@ static void audit_value(mm_value *value, const char *path, const char *scope,
         }
     } else if (kind == MM_KIND_DICT) {
         const mm_value *type = mm_dict_find(value, "type");
-        struct site site = {NULL, scope_of(value, scope), path, "", value};
+        struct site site = {NULL, scope_of(value, scope), path, "", value, NULL};
 
         if (mm_value_kind(type) == MM_KIND_STR) {
             site.type = mm_value_str(type);
@@ -309,4 +380,63 @@ void mmi_audit_any(mm_value *value, const char *path, const char *scope)
     const char *dot = strrchr(path, '.');
 
     audit_value(value, path, scope, dot != NULL ? dot + 1 : path, 0);
+}
+
+/* --- whose config it is --- */
+
+enum { MAX_SCOPES = 32 };
+
+struct votes {
+    const char *scopes[MAX_SCOPES];
+    size_t votes[MAX_SCOPES];
+    size_t count;
+};
+
+static void vote(void *user, const char *scope)
+{
+    struct votes *votes = user;
+    size_t i = 0;
+
+    if (strcmp(scope, mmi_scope_name(NULL)) == 0)
+        return; /* every scope sees the root's */
+    while (i < votes->count && strcmp(votes->scopes[i], scope) != 0)
+        i++;
+    if (i == MAX_SCOPES)
+        return;
+    if (i == votes->count)
+        votes->scopes[votes->count++] = scope;
+    votes->votes[i]++;
+}
+
+static void vote_for(struct votes *votes, const mm_value *value, int depth)
+{
+    mm_kind kind = mm_value_kind(value);
+    const mm_value *type = kind == MM_KIND_DICT ? mm_dict_find(value, "type") : NULL;
+
+    if (depth > 24 ||
+        (kind != MM_KIND_DICT && kind != MM_KIND_LIST && kind != MM_KIND_TUPLE))
+        return;
+    if (mm_value_kind(type) == MM_KIND_STR)
+        mmi_catalogue_scopes(mm_value_str(type), vote, votes);
+    for (size_t i = 0; i < mm_value_len(value); i++)
+        vote_for(votes,
+                 kind == MM_KIND_DICT ? mm_dict_at(value, i) : mm_list_get(value, i),
+                 depth + 1);
+}
+
+/* A library that has components here wins over one of as many votes. */
+const char *mmi_audit_guess_scope(const mm_value *root)
+{
+    struct votes votes = {0};
+    size_t best = 0;
+
+    vote_for(&votes, root, 0);
+    for (size_t i = 1; i < votes.count; i++) {
+        bool is_equal = votes.votes[i] == votes.votes[best];
+
+        if (votes.votes[i] > votes.votes[best] ||
+            (is_equal && mmi_scope_is_known(votes.scopes[i])))
+            best = i;
+    }
+    return votes.count > 0 ? votes.scopes[best] : NULL;
 }

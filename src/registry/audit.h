@@ -31,6 +31,9 @@ struct mmi_audit {
     void *user;
     /* Components that no table has may come from what the config imports. */
     bool has_imports;
+    /* The scope is a guess: a name of another scope is no mistake. */
+    bool is_guessed;
+    int foreign_depth;  /* inside a component whose parts are another library's */
     size_t num_built;   /* components whose options were checked */
     size_t num_visited; /* values looked at: a bound for lists that hold themselves */
 };
@@ -41,7 +44,18 @@ bool mmi_audit_is_on(void);
 
 /* Ends raising a fault: locates the pending error, or reports it and clears it.
  * Errors that are no fault of the config stay pending. */
-mm_status mmi_fault(const mm_source *source, const char *path);
+mm_status mmi_report_fault(const mm_source *source, const char *path);
+
+/* Reports the pending error, whatever it is, but for want of memory. */
+mm_status mmi_audit_take(const mm_source *source, const char *path);
+/* Looks for the component that a string names: `constructor='...'`. */
+void mmi_audit_name(const mm_build_args *args, const mm_source *source);
+/* True if a library or a component has such a scope. */
+bool mmi_audit_knows_scope(const char *scope);
+
+/* The scope that knows most of the types in a config that names none; NULL: none does.
+ * Static storage. */
+const char *mmi_audit_guess_scope(const mm_value *root);
 
 /* The audit's mm_build_check(). */
 void mmi_audit_build(const mm_build_args *args);

@@ -226,6 +226,30 @@ bool mmi_catalogue_elsewhere(const char *registry, const char *scope, const char
     return best >= 0;
 }
 
+void mmi_catalogue_suggest_library(mmi_suggest *suggest)
+{
+    struct mmi_known line;
+
+    for (size_t at = lower_bound("#"); at < mmi_catalogue_size;) {
+        at = read_line(at, &line);
+        if (line.name[0] != '#')
+            break;
+        mmi_suggest_add(suggest, line.name + 1);
+    }
+}
+
+void mmi_catalogue_scopes(const char *name,
+                          void (*visit)(void *user, const char *scope), void *user)
+{
+    struct mmi_known line;
+    size_t at = 0;
+
+    while (next_of(name, &at, &line)) {
+        if (!is_plain(&line))
+            visit(user, line.scope);
+    }
+}
+
 void mmi_catalogue_suggest(mmi_suggest *suggest, const char *registry,
                            const char *scope)
 {

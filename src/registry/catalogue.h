@@ -34,6 +34,11 @@ bool mmi_catalogue_find(const char *registry, const char *scope, const char *typ
  * then of this scope. */
 bool mmi_catalogue_elsewhere(const char *registry, const char *scope, const char *name,
                              struct mmi_known *out);
+/* Offers the packages of libraries. */
+void mmi_catalogue_suggest_library(mmi_suggest *suggest);
+/* Calls `visit` with the scope of each line of that name that a registry has. */
+void mmi_catalogue_scopes(const char *name,
+                          void (*visit)(void *user, const char *scope), void *user);
 /* The package a component comes from: "mmdet", "torch". */
 void mmi_catalogue_package(const struct mmi_known *known, char *out, size_t out_size);
 /* The library of a package, or false. */

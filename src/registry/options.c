@@ -199,9 +199,9 @@ static mm_status raise_unknown(const struct mmi_reader *reader, size_t index)
     }
     const mm_source *source = mm_dict_source_at(reader->config, index);
 
-    return mmi_fault(source != NULL ? source
-                                    : mmi_config_source(reader->config, "type"),
-                     name != NULL ? path : reader->path);
+    return mmi_report_fault(source != NULL ? source
+                                           : mmi_config_source(reader->config, "type"),
+                            name != NULL ? path : reader->path);
 }
 
 /* An entry that no row names and the builder does not take. */
@@ -277,7 +277,7 @@ static mm_status raise_missing(const struct mmi_reader *reader, const mm_option 
     if (option->help != NULL && option->help[0] != '\0') {
         (void)mm_error_hint("%s: %s", option->name, option->help);
     }
-    return mmi_fault(mmi_config_source(reader->config, "type"), reader->path);
+    return mmi_report_fault(mmi_config_source(reader->config, "type"), reader->path);
 }
 
 /* The values of entries that no row names may hold components too. */

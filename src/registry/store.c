@@ -44,7 +44,7 @@ static mm_status raise_value(const struct mmi_reading *reading, const char *path
     if (reading->option->help != NULL && reading->option->help[0] != '\0') {
         (void)mm_error_hint("%s: %s", reading->option->name, reading->option->help);
     }
-    return mmi_fault(source != NULL ? source : reading->source, path);
+    return mmi_report_fault(source != NULL ? source : reading->source, path);
 }
 
 /* The value as a whole is not what the option takes. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "registry/audit.h"
 #include "runner/internal.h"
 
 /* Top-level keys that the runner, the program or the config language read. Others may
@@ -103,10 +104,10 @@ static mm_status check_group(const mm_runner *runner, const char *const keys[3])
     (void)mm_raise(MM_ECONFIG, "'%s' is given but '%s' is not", there, missing);
     (void)mm_error_hint("%s, %s and %s come together: give all three, or none", keys[0],
                         keys[1], keys[2]);
-    return mm_error_locate(mm_dict_source(runner->root, there));
+    return mmi_report_fault(mm_dict_source(runner->root, there), there);
 }
 
-static mm_status check_groups(const mm_runner *runner)
+mm_status mmi_check_groups(const mm_runner *runner)
 {
     static const char *const groups[3][3] = {
         {"train_dataloader", "train_cfg", "optim_wrapper"},
@@ -122,7 +123,8 @@ static mm_status check_groups(const mm_runner *runner)
         mmi_section(runner, "optim_wrapper") == NULL) {
         (void)mm_raise(MM_ECONFIG,
                        "'param_scheduler' is given but 'optim_wrapper' is not");
-        return mm_error_locate(mm_dict_source(runner->root, "param_scheduler"));
+        return mmi_report_fault(mm_dict_source(runner->root, "param_scheduler"),
+                                "param_scheduler");
     }
     return MM_OK;
 }
@@ -140,13 +142,13 @@ static mm_status missing_key(const mm_runner *runner, const char *key)
             mmi_suggest_add(&near, name);
         if (near.count > 0) {
             (void)mm_error_hint("did you mean '%s' where '%s' stands?", key, name);
-            return mm_error_locate(mm_dict_source_at(runner->root, i));
+            return mmi_report_fault(mm_dict_source_at(runner->root, i), name);
         }
     }
-    return mm_pending();
+    return mmi_report_fault(NULL, key);
 }
 
-static mm_status check_model(const mm_runner *runner)
+mm_status mmi_check_model(const mm_runner *runner)
 {
     mm_value *model = mmi_section(runner, "model");
 
@@ -190,8 +192,8 @@ static mm_status check_scheduler(const mm_runner *runner, mm_value *config,
 }
 
 /* One scheduler, a list of them, or a dict of name -> either (several optimizers). */
-static mm_status check_schedulers(const mm_runner *runner, mm_value *config,
-                                  const char *path)
+mm_status mmi_check_schedulers(const mm_runner *runner, mm_value *config,
+                               const char *path)
 {
     mm_kind kind = mm_value_kind(config);
     bool by_name = kind == MM_KIND_DICT && !mm_dict_has(config, "type");
@@ -206,7 +208,7 @@ static mm_status check_schedulers(const mm_runner *runner, mm_value *config,
                              : mm_strfmt("%s[%zu]", path, i);
 
         if (by_name && item != NULL)
-            (void)check_schedulers(runner, mm_dict_at(config, i), item);
+            (void)mmi_check_schedulers(runner, mm_dict_at(config, i), item);
         else if (item != NULL)
             (void)check_scheduler(runner, mm_list_get(config, i), item);
         mm_free(item);
@@ -214,7 +216,7 @@ static mm_status check_schedulers(const mm_runner *runner, mm_value *config,
     return mm_pending();
 }
 
-static mm_status check_optim(const mm_runner *runner)
+mm_status mmi_check_optim(const mm_runner *runner)
 {
     mm_value *optim = mmi_section(runner, "optim_wrapper");
     mm_value *schedulers = mmi_section(runner, "param_scheduler");
@@ -232,8 +234,9 @@ static mm_status check_optim(const mm_runner *runner)
         if (mm_build_check(&args) < 0)
             return mm_pending();
     }
-    return schedulers == NULL ? MM_OK
-                              : check_schedulers(runner, schedulers, "param_scheduler");
+    return schedulers == NULL
+               ? MM_OK
+               : mmi_check_schedulers(runner, schedulers, "param_scheduler");
 }
 
 mm_status mmi_check(const mm_runner *runner)
@@ -241,11 +244,15 @@ mm_status mmi_check(const mm_runner *runner)
     if (mm_value_kind(runner->root) != MM_KIND_DICT)
         return mm_raise(MM_ECONFIG, "the config is a %s, not a dict",
                         mm_value_type_name(runner->root));
-    if (check_groups(runner) < 0 || check_model(runner) < 0 ||
-        check_optim(runner) < 0 || mmi_hooks_check(runner) < 0)
+    if (mmi_check_groups(runner) < 0 || mmi_check_model(runner) < 0 ||
+        mmi_check_optim(runner) < 0 || mmi_hooks_check(runner) < 0)
         return mm_pending();
     for (int mode = MM_MODE_TRAIN; mode <= MM_MODE_TEST; mode++) {
-        if (check_mode(runner, (mm_mode)mode) < 0)
+        /* What is not built here may stand in sections that this run leaves alone; the
+         * others raise it again when they are built. */
+        if (check_mode(runner, (mm_mode)mode) == MM_EUNSUPPORTED)
+            (void)mm_error_take(NULL);
+        if (mm_has_error())
             return mm_pending();
     }
     return MM_OK;

@@ -154,6 +154,12 @@ void mmi_build_free(mm_runner *runner);
 
 /* check.c */
 mm_status mmi_check(const mm_runner *runner);
+/* Its parts. While an audit is on they report and go on. */
+mm_status mmi_check_groups(const mm_runner *runner);
+mm_status mmi_check_model(const mm_runner *runner);
+mm_status mmi_check_optim(const mm_runner *runner);
+mm_status mmi_check_schedulers(const mm_runner *runner, mm_value *config,
+                               const char *path);
 /* A top-level entry that is not None, or NULL. */
 mm_value *mmi_section(const mm_runner *runner, const char *key);
 /* An entry of a section that may be absent, or NULL. */

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "registry/audit.h"
 #include "runner/internal.h"
 
 /* Options of both training loops. */
@@ -434,13 +435,20 @@ static mm_status loop_args(const mm_runner *runner, mm_mode mode, mm_build_args 
     const char *path = mmi_mode_key(mode, "cfg");
     mm_value *config = mmi_section(runner, path);
 
+    *out = (mm_build_args){0};
     if (config == NULL)
         return mm_raise(MM_ECONFIG, "'%s' is missing", path);
     if (mode == MM_MODE_TRAIN && mm_dict_has(config, "type") &&
         mm_dict_has(config, "by_epoch")) {
         (void)mm_raise(MM_ECONFIG, "train_cfg has both 'type' and 'by_epoch'");
         (void)mm_error_hint("remove one of them");
-        return mm_error_locate(mm_dict_source(config, "by_epoch"));
+        return mmi_report_fault(mm_dict_source(config, "by_epoch"), path);
+    }
+    if (mode == MM_MODE_TRAIN && !mm_dict_has(config, "type") &&
+        !mm_dict_has(config, "by_epoch")) {
+        (void)mm_raise(MM_ECONFIG, "train_cfg has neither 'type' nor 'by_epoch'");
+        (void)mm_error_hint("by_epoch=True counts epochs, by_epoch=False iterations");
+        return mmi_report_fault(mm_dict_source_at(config, 0), path);
     }
     *out = (mm_build_args){
         .registry = "loops",
@@ -457,7 +465,9 @@ mm_status mmi_loop_check(const mm_runner *runner, mm_mode mode)
 {
     mm_build_args args;
 
-    return loop_args(runner, mode, &args) < 0 ? mm_pending() : mm_build_check(&args);
+    if (loop_args(runner, mode, &args) < 0 || args.config == NULL)
+        return mm_pending();
+    return mm_build_check(&args);
 }
 
 /* Takes over the loop's lengths. In iteration mode the iterator is made right away, as

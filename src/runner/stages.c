@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "registry/audit.h"
 #include "runner/internal.h"
 
 /* What a stage passes besides the runner. */
@@ -289,7 +290,7 @@ static mm_status check_one(mm_runner *runner, mm_value *config, const char *path
     mm_value *priority = mm_dict_find(config, "priority");
 
     if (!mm_value_is_none(priority) && parse_priority(priority) < 0)
-        return mm_error_locate(mm_dict_source(config, "priority"));
+        (void)mmi_report_fault(mm_dict_source(config, "priority"), path);
     return mm_build_check(&args);
 }
 

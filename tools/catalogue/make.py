@@ -303,8 +303,26 @@ class Maker:
         return [text for text in texts if text is not None]
 
     def register(self, module, registry, names, home, cls):
-        for name in names or [cls]:
+        shown = cls
+        home, cls = self.origin(home, cls)
+        for name in names or [shown]:
             self.add(name, registry[0], registry[1], home, cls)
+
+    def origin(self, home, cls):
+        """The class itself, or what it adds nothing to: `class Linear(nn.Linear): pass`
+        of another package is the same component."""
+        _, _, binding = self.world.resolve(home, cls)
+        node = binding[1] if binding is not None and binding[0] == 'def' else None
+        if not isinstance(node, ast.ClassDef) or len(node.bases) != 1 or \
+                any(not isinstance(item, ast.Pass) and
+                    not (isinstance(item, ast.Expr) and
+                         isinstance(item.value, ast.Constant)) for item in node.body):
+            return home, cls
+        found = self.world.expression(home, node.bases[0])
+        if found is None or not found[1] or found[1] != cls or \
+                found[0].split('.')[0] == home.split('.')[0]:
+            return home, cls
+        return found[:2]
 
     def target(self, module, node, env):
         """(module, class) of what is registered, or None."""

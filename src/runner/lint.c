@@ -1,0 +1,361 @@
+/* A whole config against the tables: the runner's sections with the checks that a run
+ * makes, under an audit that gathers their faults, then what no section of the run
+ * needs. Values that several keys share are reported where they are met first, so what
+ * a run needs comes first. */
+#include "mmengine/lint.h"
+
+#include <string.h>
+
+#include "base/suggest.h"
+#include "base/vec.h"
+#include "registry/audit.h"
+#include "registry/registry.h"
+#include "runner/internal.h"
+
+/* A place that has been reported, as a component or for a fault. */
+struct spot {
+    mm_source source;
+    bool is_fault;
+};
+
+struct lint {
+    const mm_lint_args *args;
+    mm_runner runner; /* of its fields only root and scope */
+    bool is_needed;   /* the section at hand is built by the run */
+    MMI_VEC(struct spot) spots;
+};
+
+static bool is_new_spot(struct lint *lint, const struct mmi_finding *finding)
+{
+    struct spot spot = {*finding->source, finding->kind == MMI_FINDING_FAULT};
+
+    for (size_t i = 0; i < lint->spots.count; i++) {
+        const struct spot *other = &lint->spots.data[i];
+
+        if (other->is_fault == spot.is_fault &&
+            other->source.line == spot.source.line &&
+            other->source.column == spot.source.column &&
+            other->source.file == spot.source.file)
+            return false;
+    }
+    (void)mmi_vec_push(&lint->spots, spot);
+    return true;
+}
+
+static void take_finding(void *user, const struct mmi_finding *finding)
+{
+    struct lint *lint = user;
+    mm_finding out = {
+        .kind = (mm_finding_kind)finding->kind,
+        .is_needed = lint->is_needed,
+        .path = finding->path,
+        .type = finding->type,
+        .library = finding->library,
+        .message = finding->message,
+        .hint = finding->hint,
+    };
+
+    if (finding->source != NULL) {
+        out.source = *finding->source;
+        if (out.source.file != NULL && !is_new_spot(lint, finding))
+            return;
+    }
+    lint->args->visit(lint->args->user, &out);
+}
+
+/* What a check raised although an audit is on: a fault of the section. */
+static void settle(const struct lint *lint, const char *key)
+{
+    (void)mmi_audit_take(mm_dict_source(lint->runner.root, key), key);
+}
+
+static mm_value *section(const struct lint *lint, const char *key)
+{
+    return mmi_section(&lint->runner, key);
+}
+
+static void check_build(struct lint *lint, const char *key, const char *registry,
+                        const char *default_type)
+{
+    mm_value *config = section(lint, key);
+
+    if (config != NULL)
+        (void)mm_build_check(&(mm_build_args){
+            .registry = registry,
+            .config = config,
+            .scope = lint->runner.scope,
+            .path = key,
+            .default_type = default_type,
+        });
+    settle(lint, key);
+}
+
+/* Calls `check` for a config or for each of a list. */
+static void each_item(struct lint *lint, mm_value *config, const char *path,
+                      void (*check)(struct lint *lint, mm_value *config,
+                                    const char *path))
+{
+    mm_kind kind = mm_value_kind(config);
+
+    if (kind != MM_KIND_LIST && kind != MM_KIND_TUPLE) {
+        check(lint, config, path);
+        return;
+    }
+    for (size_t i = 0; i < mm_value_len(config); i++) {
+        char *item = mm_strfmt("%s[%zu]", path, i);
+
+        if (item != NULL)
+            check(lint, mm_list_get(config, i), item);
+        mm_free(item);
+    }
+}
+
+static void check_loader(struct lint *lint, mm_value *config, const char *path)
+{
+    (void)mm_loader_check(config, lint->runner.scope, path);
+}
+
+static void check_metric(struct lint *lint, mm_value *config, const char *path)
+{
+    (void)mm_build_check(&(mm_build_args){
+        .registry = "metrics",
+        .config = config,
+        .scope = lint->runner.scope,
+        .path = path,
+        .interface = MM_INTERFACE_METRIC,
+    });
+}
+
+/* Metrics, or an evaluator of its own type around them. */
+static void check_evaluator(struct lint *lint, mm_value *config, const char *path)
+{
+    mm_value *metrics =
+        mm_value_kind(config) == MM_KIND_DICT ? mm_dict_find(config, "metrics") : NULL;
+
+    if (metrics == NULL) {
+        each_item(lint, config, path, check_metric);
+        return;
+    }
+    char *inner = mm_strfmt("%s.type", path);
+    mm_value *type = mm_dict_find(config, "type");
+
+    if (inner != NULL && type != NULL)
+        mmi_audit_name(&(mm_build_args){.registry = "evaluator",
+                                        .config = type,
+                                        .scope = lint->runner.scope,
+                                        .path = inner},
+                       mm_dict_source(config, "type"));
+    mm_free(inner);
+    inner = mm_strfmt("%s.metrics", path);
+    if (inner != NULL)
+        each_item(lint, metrics, inner, check_metric);
+    mm_free(inner);
+}
+
+static void check_mode(struct lint *lint, mm_mode mode)
+{
+    const char *loop = mmi_mode_key(mode, "cfg");
+    const char *loader = mmi_mode_key(mode, "dataloader");
+    const char *evaluator = mmi_mode_key(mode, "evaluator");
+    unsigned flags = lint->args->flags;
+    bool is_skipped = mode == MM_MODE_TEST ? (flags & MM_LINT_TRAIN) != 0
+                                           : (flags & MM_LINT_TEST) != 0;
+
+    lint->is_needed = !is_skipped && section(lint, loop) != NULL;
+    if (section(lint, loop) != NULL)
+        (void)mmi_loop_check(&lint->runner, mode);
+    settle(lint, loop);
+    if (section(lint, loader) != NULL)
+        each_item(lint, section(lint, loader), loader, check_loader);
+    settle(lint, loader);
+    if (mode != MM_MODE_TRAIN && section(lint, evaluator) != NULL)
+        check_evaluator(lint, section(lint, evaluator), evaluator);
+    settle(lint, evaluator);
+}
+
+/* Several optimizers: a constructor of its own and a dict of wrappers by name. */
+static bool has_many_optimizers(const mm_value *optim)
+{
+    return mm_value_kind(optim) == MM_KIND_DICT && !mm_dict_has(optim, "type") &&
+           !mm_dict_has(optim, "optimizer");
+}
+
+static void check_wrapper(struct lint *lint, mm_value *config, const char *path)
+{
+    (void)mm_build_check(&(mm_build_args){
+        .registry = "optim_wrappers",
+        .config = config,
+        .scope = lint->runner.scope,
+        .path = path,
+        .default_type = "OptimWrapper",
+    });
+}
+
+static void check_wrappers(struct lint *lint, mm_value *optim)
+{
+    for (size_t i = 0; i < mm_value_len(optim); i++) {
+        const char *name = mm_dict_name_at(optim, i);
+        mm_value *config = mm_dict_at(optim, i);
+        char *path = mm_strfmt("optim_wrapper.%s", name != NULL ? name : "?");
+
+        if (path != NULL && mm_value_kind(config) == MM_KIND_DICT)
+            check_wrapper(lint, config, path);
+        mm_free(path);
+    }
+}
+
+static void check_optim(struct lint *lint)
+{
+    mm_value *optim = section(lint, "optim_wrapper");
+    mm_value *constructor = mm_value_kind(optim) == MM_KIND_DICT
+                                ? mm_dict_find(optim, "constructor")
+                                : NULL;
+
+    lint->is_needed = (lint->args->flags & MM_LINT_TEST) == 0;
+    if (constructor != NULL)
+        mmi_audit_name(&(mm_build_args){.registry = "optim_wrapper_constructors",
+                                        .config = constructor,
+                                        .scope = lint->runner.scope,
+                                        .path = "optim_wrapper.constructor"},
+                       mm_dict_source(optim, "constructor"));
+    if (has_many_optimizers(optim))
+        check_wrappers(lint, optim);
+    else if (optim != NULL)
+        check_wrapper(lint, optim, "optim_wrapper");
+    settle(lint, "optim_wrapper");
+    if (section(lint, "param_scheduler") != NULL)
+        (void)mmi_check_schedulers(&lint->runner, section(lint, "param_scheduler"),
+                                   "param_scheduler");
+    settle(lint, "param_scheduler");
+}
+
+static void check_model(struct lint *lint)
+{
+    if (section(lint, "model") != NULL)
+        (void)mmi_check_model(&lint->runner);
+    settle(lint, "model");
+}
+
+/* Base files hold some sections only: there nothing is missing. */
+static bool is_whole(const struct lint *lint)
+{
+    return (lint->args->flags & MM_LINT_STRICT) != 0 ||
+           (section(lint, "model") != NULL &&
+            (section(lint, "train_dataloader") != NULL ||
+             section(lint, "test_dataloader") != NULL));
+}
+
+static void check_scope(struct lint *lint, const struct mmi_audit *audit)
+{
+    if (audit->has_imports || mmi_audit_knows_scope(lint->runner.scope))
+        return;
+    (void)mm_raise(MM_ECONFIG, "default_scope: no library is known as '%s'",
+                   lint->runner.scope);
+    settle(lint, "default_scope");
+}
+
+/* What the runner's sections need, then what stands switched off or unused. */
+static void check_sections(struct lint *lint)
+{
+    lint->is_needed = true;
+    if (is_whole(lint))
+        (void)mmi_check_groups(&lint->runner);
+    if ((lint->args->flags & MM_LINT_STRICT) != 0 && section(lint, "model") == NULL)
+        (void)mmi_check_model(&lint->runner);
+    check_model(lint);
+    check_mode(lint, MM_MODE_TRAIN);
+    check_optim(lint);
+    check_mode(lint, MM_MODE_VAL);
+    check_mode(lint, MM_MODE_TEST);
+    lint->is_needed = true;
+    (void)mmi_hooks_check(&lint->runner);
+    settle(lint, "default_hooks");
+    check_build(lint, "log_processor", "log_processors", "LogProcessor");
+    lint->is_needed = false;
+    check_build(lint, "visualizer", "visualizers", "Visualizer");
+    check_build(lint, "model_wrapper_cfg", "model_wrappers", NULL);
+    check_build(lint, "tta_model", "models", NULL);
+}
+
+/* Everything else: pipelines and parts that other keys use, leftovers. */
+static void check_rest(struct lint *lint)
+{
+    for (size_t i = 0; i < mm_value_len(lint->runner.root); i++) {
+        const char *key = mm_dict_name_at(lint->runner.root, i);
+
+        if (key != NULL)
+            mmi_audit_any(mm_dict_at(lint->runner.root, i), key, lint->runner.scope);
+    }
+}
+
+/* --- what a config imports --- */
+
+static bool is_known_module(const mm_value *module)
+{
+    char package[128];
+    const char *name = mm_value_kind(module) == MM_KIND_STR ? mm_value_str(module) : "";
+    size_t size = strcspn(name, ".");
+
+    if (size == 0 || size >= sizeof(package))
+        return false;
+    memcpy(package, name, size);
+    package[size] = '\0';
+    return mmi_package_is_builtin(package) || mmi_audit_knows_scope(package);
+}
+
+/* True if components may come from modules that no table lists. */
+static bool has_foreign_imports(const struct lint *lint)
+{
+    const mm_value *imports = section(lint, "custom_imports");
+
+    if (mm_value_kind(imports) == MM_KIND_DICT)
+        imports = mm_dict_find(imports, "imports");
+    if (mm_value_kind(imports) != MM_KIND_LIST &&
+        mm_value_kind(imports) != MM_KIND_TUPLE)
+        return mm_value_kind(imports) == MM_KIND_STR && !is_known_module(imports);
+    for (size_t i = 0; i < mm_value_len(imports); i++) {
+        if (!is_known_module(mm_list_get(imports, i)))
+            return true;
+    }
+    return false;
+}
+
+mm_status mm_config_lint(const mm_lint_args *args, size_t *out_num_checked)
+{
+    if (mm_has_error())
+        return mm_pending();
+    if (args == NULL || args->config == NULL || args->visit == NULL)
+        return mm_raise(MM_EINVAL, "could not check a config: %s is NULL",
+                        args == NULL           ? "args"
+                        : args->config == NULL ? "config"
+                                               : "visit");
+    struct lint lint = {.args = args, .is_needed = true};
+    struct mmi_audit audit = {.report = take_finding, .user = &lint};
+
+    lint.runner.config = args->config;
+    lint.runner.root = mm_config_root(args->config);
+    if (mm_value_kind(lint.runner.root) != MM_KIND_DICT)
+        return mm_raise(MM_ECONFIG, "the config is a %s, not a dict",
+                        mm_value_type_name(lint.runner.root));
+    const mm_value *scope = section(&lint, "default_scope");
+
+    lint.runner.scope =
+        mm_value_kind(scope) == MM_KIND_STR ? mm_value_str(scope) : NULL;
+    if (lint.runner.scope == NULL && !is_whole(&lint)) { /* a base file */
+        lint.runner.scope = mmi_audit_guess_scope(lint.runner.root);
+        audit.is_guessed = lint.runner.scope != NULL;
+    }
+    if (lint.runner.scope == NULL)
+        lint.runner.scope = "mmengine";
+    audit.has_imports = !args->has_plugins && has_foreign_imports(&lint);
+    struct mmi_audit *former = mmi_audit_set(&audit);
+
+    check_scope(&lint, &audit);
+    check_sections(&lint);
+    check_rest(&lint);
+    (void)mmi_audit_set(former);
+    mmi_vec_deinit(&lint.spots);
+    if (out_num_checked != NULL)
+        *out_num_checked = audit.num_built;
+    return mm_pending();
+}
