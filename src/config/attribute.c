@@ -38,6 +38,8 @@ static const mmi_method *methods_of(const mm_value *self)
         return mmi_int_methods;
     case MM_KIND_F64:
         return mmi_float_methods;
+    case MM_KIND_OBJECT:
+        return mmi_is_file(self) ? mmi_file_methods : NULL;
     default:
         return NULL;
     }
@@ -99,11 +101,27 @@ static mm_value *attribute_of_type(mmi_eval *ev, const mmi_type_object *type,
     return mmi_type_attribute(ev, type, name);
 }
 
+static mm_value *attribute_of_lazy(mmi_eval *ev, const mmi_lazy_object *lazy,
+                                   const char *name)
+{
+    if (strcmp(name, "module") == 0) {
+        return mm_value_new_str(lazy->module);
+    }
+    if (strcmp(name, "build") == 0) {
+        return mmi_fail(ev, EXC_FATAL, "'%s.%s' cannot be imported in a config",
+                        lazy->module, lazy->name);
+    }
+    return mmi_lazy_attribute(lazy, name);
+}
+
 static mm_value *attribute_of_object(mmi_eval *ev, mm_value *object, const char *name)
 {
     const mm_object_ops *ops = mm_value_object_ops(object);
     const void *self = mm_value_find_object(object, ops);
 
+    if (ops == &mmi_lazy_ops) {
+        return attribute_of_lazy(ev, self, name);
+    }
     if (strcmp(name, "__name__") == 0) {
         return name_of_object(object);
     }

@@ -9,6 +9,7 @@
 #include "base/os.h"
 #include "base/suggest.h"
 #include "config/data.h"
+#include "config/lazy.h"
 #include "config/merge.h"
 #include "config/package.h"
 #include "config/style.h"
@@ -18,14 +19,6 @@
 
 enum { MAX_CHAIN = 100 }; /* files that inherit from each other */
 
-/* A file on the way from the one asked for to its bases. */
-struct link {
-    const struct link *child;
-    const char *path; /* absolute */
-    const char *file; /* as shown */
-    int depth;
-};
-
 /* A base to be read. */
 struct base_ref {
     char *path;       /* absolute */
@@ -34,12 +27,11 @@ struct base_ref {
     mm_source source; /* where it is named */
 };
 
-static mm_value *load(mmi_load *load, mmi_text *text, const struct link *link);
+static mm_value *load(mmi_load *load, mmi_text *text, const mmi_link *link);
 
 /* ---- paths ---- */
 
-/* The absolute path, with `~` replaced and without "..". */
-static char *absolute_path(const char *folder, const char *path)
+char *mmi_absolute_path(const char *folder, const char *path)
 {
     const char *home = path[0] == '~' && path[1] == '/' ? mmi_os_env("HOME") : NULL;
     char *expanded = home == NULL ? mm_strdup(path) : mm_path_join(home, path + 2);
@@ -81,8 +73,7 @@ static mm_status fail_at(const mm_source *source, const char *message)
     return mm_error_locate(source);
 }
 
-/* Hints at files with similar names in the folder. */
-static void suggest_files(const char *path)
+void mmi_suggest_files(const char *path)
 {
     mmi_suggest suggest = {0};
     char *folder = NULL;
@@ -106,7 +97,7 @@ static void suggest_files(const char *path)
     mm_free(folder);
 }
 
-static mm_status resolve_base(const struct link *link, const mm_value *name,
+static mm_status resolve_base(const mmi_link *link, const mm_value *name,
                               struct base_ref *out)
 {
     const char *text = NULL;
@@ -128,7 +119,7 @@ static mm_status resolve_base(const struct link *link, const mm_value *name,
         return mm_error_locate(&out->source);
     }
     folder = mm_path_dirname(link->path);
-    out->path = folder == NULL ? NULL : absolute_path(folder, text);
+    out->path = folder == NULL ? NULL : mmi_absolute_path(folder, text);
     out->file =
         text[0] == '/' || text[0] == '~' ? mm_strdup(text) : beside(link->file, text);
     mm_free(folder);
@@ -136,7 +127,7 @@ static mm_status resolve_base(const struct link *link, const mm_value *name,
         (void)mm_raise(MM_ENOENT, "the base '%s' does not exist: there is no file '%s'",
                        text, out->file);
         (void)mm_error_locate(&out->source);
-        suggest_files(out->path);
+        mmi_suggest_files(out->path);
     }
     return mm_pending();
 }
@@ -181,7 +172,7 @@ static mm_value *names_in_data(mm_value *data, mm_source *out_source)
 
 /* ---- bases: reading ---- */
 
-static bool is_on_the_way(const struct link *link, const char *path)
+static bool is_on_the_way(const mmi_link *link, const char *path)
 {
     for (; link != NULL; link = link->child) {
         if (strcmp(link->path, path) == 0) {
@@ -191,10 +182,9 @@ static bool is_on_the_way(const struct link *link, const char *path)
     return false;
 }
 
-static mm_value *load_path(mmi_load *load_state, const char *path, const char *file,
-                           const struct link *child)
+/* Reads the file of a link. */
+static mm_value *load_link(mmi_load *load_state, const mmi_link *link)
 {
-    struct link link = {child, path, file, child == NULL ? 1 : child->depth + 1};
     mmi_module *module = mm_alloc(sizeof(*module));
 
     if (module == NULL) {
@@ -202,39 +192,49 @@ static mm_value *load_path(mmi_load *load_state, const char *path, const char *f
     }
     module->next = load_state->ev.modules;
     load_state->ev.modules = module;
-    if (mmi_text_read(&module->text, path, file) != MM_OK) {
+    if (mmi_text_read(&module->text, link->given, link->path, link->file) != MM_OK) {
         return NULL;
     }
-    return load(load_state, &module->text, &link);
+    return load(load_state, &module->text, link);
 }
 
-static mm_value *load_base(mmi_load *load_state, const struct link *link,
-                           const struct base_ref *ref)
+mm_value *mmi_load_base(mmi_load *load_state, const mmi_link *link, mmi_link *base,
+                        const mm_source *source)
 {
     mmi_eval *ev = &load_state->ev;
     mmi_module *module = ev->module;
     mm_value *root = NULL;
 
-    if (is_on_the_way(link, ref->path)) {
-        (void)mm_raise(MM_ECONFIG, "'%s' inherits from itself", ref->file);
-        (void)mm_error_locate(&ref->source);
+    base->child = link;
+    base->depth = link->depth + 1;
+    if (is_on_the_way(link, base->path)) {
+        (void)mm_raise(MM_ECONFIG, "'%s' inherits from itself", base->file);
+        (void)mm_error_locate(source);
         return NULL;
     }
     if (link->depth >= MAX_CHAIN) {
         (void)mm_raise(MM_ECONFIG, "more than %d files inherit from each other",
                        (int)MAX_CHAIN);
-        (void)mm_error_locate(&ref->source);
+        (void)mm_error_locate(source);
         return NULL;
     }
-    root = load_path(load_state, ref->path, ref->file, link);
+    root = load_link(load_state, base);
     ev->module = module;
     if (root == NULL) {
-        (void)mm_error_frame("while reading base '%s' of %s:%d:%d", ref->file,
-                             ref->source.file == NULL ? link->file : ref->source.file,
-                             (int)ref->source.line, (int)ref->source.column);
-        return NULL;
+        (void)mm_error_frame("while reading base '%s' of %s:%d:%d", base->file,
+                             source->file == NULL ? link->file : source->file,
+                             (int)source->line, (int)source->column);
     }
-    if (ref->scope != NULL) {
+    return root;
+}
+
+static mm_value *load_base(mmi_load *load_state, const mmi_link *link,
+                           const struct base_ref *ref)
+{
+    mmi_link base = {.path = ref->path, .given = ref->path, .file = ref->file};
+    mm_value *root = mmi_load_base(load_state, link, &base, &ref->source);
+
+    if (root != NULL && ref->scope != NULL) {
         mm_value *scoped = mmi_add_scope(root, ref->scope);
 
         mm_value_unref(root);
@@ -269,8 +269,8 @@ static mm_status join_base(mm_value *all, mm_value *root, const struct base_ref 
 }
 
 /* All bases of a file in one dict. */
-static mm_value *load_bases(mmi_load *load_state, const struct link *link,
-                            mm_value *names, mm_source place)
+static mm_value *load_bases(mmi_load *load_state, const mmi_link *link, mm_value *names,
+                            mm_source place)
 {
     mm_value *all = mm_value_new_dict();
 
@@ -372,23 +372,36 @@ static void add_text(mmi_load *load_state, const mmi_text *text)
     mmi_str_add_n(&load_state->text, text->source, text->source_size);
 }
 
+/* A lazy file as base of one that is not. */
 static mm_status refuse_lazy(const mmi_module *module, const mmi_node *node)
 {
     mm_source source = mmi_node_source(&module->ast, node);
 
-    (void)mm_raise(MM_EUNSUPPORTED,
-                   "%s makes this a pure Python (lazy) config, which cannot "
-                   "be read yet",
+    (void)mm_raise(MM_ECONFIG,
+                   "%s makes this a lazy config, which cannot be a base in _base_",
                    mmi_node_name(node));
-    (void)mm_error_hint("inherit with _base_ = [...] and name types by strings");
+    (void)mm_error_hint("inherit from it with 'with read_base(): from ... import *'");
     return mm_error_locate(&source);
 }
 
-static mm_value *load_python(mmi_load *load_state, mmi_module *module,
-                             const struct link *link)
+/* Replaces templates and parses again if there were any. The styles are told apart
+ * before, as templates are none in a lazy file. */
+static mm_status expand(mmi_load *load_state, mmi_module *module)
+{
+    if (mmi_text_expand(&module->text, load_state->env, load_state->args) != MM_OK ||
+        module->text.num_edits == 0) {
+        return mm_pending();
+    }
+    mmi_ast_deinit(&module->ast);
+    module->ast = (mmi_ast){0};
+    return mmi_parse(&module->text, &module->ast);
+}
+
+/* A file of the style with `_base_`. */
+static mm_value *load_text_style(mmi_load *load_state, mmi_module *module,
+                                 const mmi_link *link)
 {
     mmi_eval *ev = &load_state->ev;
-    const mmi_node *lazy = NULL;
     const mmi_node *assign = NULL;
     int32_t num_assigns = 0;
     mm_source place = {0};
@@ -396,12 +409,7 @@ static mm_value *load_python(mmi_load *load_state, mmi_module *module,
     mm_value *base = NULL;
     mm_value *root = NULL;
 
-    if (mmi_parse(&module->text, &module->ast) != MM_OK) {
-        return NULL;
-    }
-    lazy = mmi_find_lazy(&module->ast);
-    if (lazy != NULL) {
-        (void)refuse_lazy(module, lazy);
+    if (expand(load_state, module) != MM_OK) {
         return NULL;
     }
     module->globals = mm_value_new_dict();
@@ -423,8 +431,36 @@ static mm_value *load_python(mmi_load *load_state, mmi_module *module,
     return root;
 }
 
+static mm_value *load_python(mmi_load *load_state, mmi_module *module,
+                             const mmi_link *link)
+{
+    const mmi_node *lazy = NULL;
+
+    if (mmi_parse(&module->text, &module->ast) != MM_OK) {
+        if (strstr(module->text.data, "{{$") != NULL) {
+            (void)mm_error_hint("outside of a text, a variable is written "
+                                "{{'$NAME:default'}}");
+        }
+        return NULL;
+    }
+    if (link->is_lazy) {
+        return mmi_load_lazy(load_state, module, link);
+    }
+    if (mmi_find_lazy(&module->ast, &lazy) != MM_OK) {
+        return NULL;
+    }
+    if (lazy == NULL) {
+        return load_text_style(load_state, module, link);
+    }
+    if (link->child != NULL) {
+        (void)refuse_lazy(module, lazy);
+        return NULL;
+    }
+    return mmi_load_lazy(load_state, module, link);
+}
+
 static mm_value *load_data(mmi_load *load_state, mmi_module *module,
-                           const struct link *link, bool is_json)
+                           const mmi_link *link, bool is_json)
 {
     mmi_eval *ev = &load_state->ev;
     mm_source place = {.file = module->text.file, .line = 1, .column = 1};
@@ -432,6 +468,9 @@ static mm_value *load_data(mmi_load *load_state, mmi_module *module,
     mm_value *base = NULL;
     mm_value *root = NULL;
 
+    if (mmi_text_expand(&module->text, load_state->env, load_state->args) != MM_OK) {
+        return NULL;
+    }
     module->ast.file = module->text.file;
     ev->module = module;
     module->globals = mmi_read_data(ev, &module->text, is_json);
@@ -449,15 +488,12 @@ static mm_value *load_data(mmi_load *load_state, mmi_module *module,
 }
 
 /* The text belongs to the newest module of the evaluator. */
-static mm_value *load(mmi_load *load_state, mmi_text *text, const struct link *link)
+static mm_value *load(mmi_load *load_state, mmi_text *text, const mmi_link *link)
 {
     mmi_module *module = load_state->ev.modules;
     const char *extension = mm_path_extension(link->path);
     mm_value *root = NULL;
 
-    if (mmi_text_expand(text, load_state->env, load_state->args) != MM_OK) {
-        return NULL;
-    }
     if (strcmp(extension, ".py") == 0) {
         root = load_python(load_state, module, link);
     } else if (strcmp(extension, ".json") == 0) {
@@ -470,7 +506,7 @@ static mm_value *load(mmi_load *load_state, mmi_text *text, const struct link *l
                        ".json, .yaml or .yml",
                        link->file);
     }
-    if (root != NULL) {
+    if (root != NULL && !link->is_lazy) {
         add_text(load_state, text);
     }
     return root;
@@ -514,20 +550,23 @@ static bool begin(mmi_load *load_state)
     mmi_eval_init(&load_state->ev,
                   load_state->args == NULL ? NULL : &load_state->args->limits);
     load_state->env = mm_value_new_dict();
-    return load_state->env != NULL;
+    load_state->imported = mm_value_new_set();
+    return !mm_has_error();
 }
 
 mm_value *mmi_load_file(mmi_load *load_state, const char *path)
 {
     char *folder = begin(load_state) ? mmi_os_cwd() : NULL;
-    char *full = folder == NULL ? NULL : absolute_path(folder, path);
+    char *full = folder == NULL ? NULL : mmi_absolute_path(folder, path);
     mm_value *root = NULL;
 
     if (full != NULL && !mm_file_exists(full)) {
         (void)mm_raise(MM_ENOENT, "could not open config '%s': no such file", path);
-        suggest_files(full);
+        mmi_suggest_files(full);
     } else if (full != NULL) {
-        root = check_reserved(load_path(load_state, full, path, NULL));
+        mmi_link link = {.path = full, .given = path, .file = path, .depth = 1};
+
+        root = check_reserved(load_link(load_state, &link));
     }
     mm_free(folder);
     mm_free(full);
@@ -538,7 +577,7 @@ mm_value *mmi_load_string(mmi_load *load_state, const char *text, const char *fo
 {
     char *folder = begin(load_state) ? mmi_os_cwd() : NULL;
     char *path = folder == NULL ? NULL : mm_strfmt("%s/<string>%s", folder, format);
-    struct link link = {.path = path, .file = "<string>", .depth = 1};
+    mmi_link link = {.path = path, .given = path, .file = "<string>", .depth = 1};
     mmi_module *module = path == NULL ? NULL : mm_alloc(sizeof(*module));
     mm_value *root = NULL;
 
@@ -559,5 +598,6 @@ void mmi_load_deinit(mmi_load *load_state)
 {
     mmi_eval_deinit(&load_state->ev);
     mm_value_unref(load_state->env);
+    mm_value_unref(load_state->imported);
     mmi_str_deinit(&load_state->text);
 }

@@ -173,6 +173,19 @@ static mm_value *next_of_iter(mmi_eval *ev, mmi_iterator *self)
     return mmi_iter_next(ev, &self->levels[0]);
 }
 
+mm_value *mmi_iterate(mmi_eval *ev, mm_value *over)
+{
+    mmi_args one = {.list = mm_value_new_tuple()};
+    mm_value *made = NULL;
+
+    mm_list_append(one.list, over);
+    if (!mm_has_error()) {
+        made = make_iterator(ev, "iterator", &one, 0, next_of_iter);
+    }
+    mm_value_unref(one.list);
+    return made;
+}
+
 static mm_value *call_iter(mmi_eval *ev, const mmi_args *args)
 {
     if (!mmi_expect_args(ev, "iter", args, 1, 1)) {
@@ -181,7 +194,7 @@ static mm_value *call_iter(mmi_eval *ev, const mmi_args *args)
     if (MMI_OBJECT(mmi_iterator, &mmi_iterator_ops, mmi_arg(args, 0)) != NULL) {
         return mm_value_ref(mmi_arg(args, 0));
     }
-    return make_iterator(ev, "iterator", args, 0, next_of_iter);
+    return mmi_iterate(ev, mmi_arg(args, 0));
 }
 
 static mm_value *call_next(mmi_eval *ev, const mmi_args *args)
@@ -765,6 +778,16 @@ static mm_value *call_setattr(mmi_eval *ev, const mmi_args *args)
                : NULL;
 }
 
+static mm_value *call_delattr(mmi_eval *ev, const mmi_args *args)
+{
+    const char *name =
+        mmi_expect_args(ev, "delattr", args, 2, 2) ? attribute_name(ev, args) : NULL;
+
+    return name != NULL && mmi_delete_attribute(ev, mmi_arg(args, 0), name)
+               ? mm_value_new_none()
+               : NULL;
+}
+
 static mm_value *call_callable(mmi_eval *ev, const mmi_args *args)
 {
     const mm_object_ops *ops = NULL;
@@ -776,54 +799,39 @@ static mm_value *call_callable(mmi_eval *ev, const mmi_args *args)
               ? mm_value_object_ops(mmi_arg(args, 0))
               : NULL;
     return mm_value_new_bool(ops == &mmi_function_ops || ops == &mmi_builtin_ops ||
-                             ops == &mmi_bound_ops || ops == &mmi_type_ops);
+                             ops == &mmi_bound_ops || ops == &mmi_type_ops ||
+                             ops == &mmi_partial_ops || ops == &mmi_lazy_ops);
 }
 
 /* ---- tables ---- */
 
 static const mmi_builtin_def functions[] = {
-    {"abs", call_abs, false},
-    {"all", call_all, false},
-    {"any", call_any, false},
-    {"ascii", call_ascii, false},
-    {"bin", call_bin, false},
-    {"callable", call_callable, false},
-    {"chr", call_chr, false},
-    {"divmod", call_divmod, false},
-    {"enumerate", call_enumerate, false},
-    {"filter", call_filter, false},
-    {"format", call_format, false},
-    {"getattr", call_getattr, false},
-    {"globals", call_globals, false},
-    {"hasattr", call_hasattr, false},
-    {"hex", call_hex, false},
-    {"iter", call_iter, false},
-    {"len", call_len, false},
-    {"locals", call_locals, false},
-    {"map", call_map, false},
-    {"max", call_max, false},
-    {"min", call_min, false},
-    {"next", call_next, false},
-    {"oct", call_oct, false},
-    {"ord", call_ord, false},
-    {"pow", call_pow, false},
-    {"print", call_print, false},
-    {"repr", call_repr, false},
-    {"reversed", call_reversed, false},
-    {"round", call_round, false},
-    {"setattr", call_setattr, false},
-    {"sorted", call_sorted, false},
-    {"sum", call_sum, false},
-    {"vars", call_locals, false},
+    {"abs", call_abs, false},           {"all", call_all, false},
+    {"any", call_any, false},           {"ascii", call_ascii, false},
+    {"bin", call_bin, false},           {"callable", call_callable, false},
+    {"chr", call_chr, false},           {"delattr", call_delattr, false},
+    {"divmod", call_divmod, false},     {"enumerate", call_enumerate, false},
+    {"eval", mmi_eval_text, false},     {"filter", call_filter, false},
+    {"format", call_format, false},     {"getattr", call_getattr, false},
+    {"globals", call_globals, false},   {"hasattr", call_hasattr, false},
+    {"hex", call_hex, false},           {"iter", call_iter, false},
+    {"len", call_len, false},           {"locals", call_locals, false},
+    {"map", call_map, false},           {"max", call_max, false},
+    {"min", call_min, false},           {"next", call_next, false},
+    {"oct", call_oct, false},           {"open", mmi_open, false},
+    {"ord", call_ord, false},           {"pow", call_pow, false},
+    {"print", call_print, false},       {"repr", call_repr, false},
+    {"reversed", call_reversed, false}, {"round", call_round, false},
+    {"setattr", call_setattr, false},   {"sorted", call_sorted, false},
+    {"sum", call_sum, false},           {"vars", call_locals, false},
     {"zip", call_zip, false},
 };
 
 /* Built-ins of Python that a config cannot use here. */
 static const char *const missing[] = {
-    "breakpoint",   "bytearray",  "classmethod", "compile", "complex",  "delattr",
-    "dir",          "eval",       "exec",        "hash",    "help",     "id",
-    "input",        "issubclass", "memoryview",  "open",    "property", "slice",
-    "staticmethod", "super",      "__import__",
+    "breakpoint", "bytearray", "classmethod", "compile",      "complex", "dir",
+    "exec",       "hash",      "help",        "id",           "input",   "issubclass",
+    "memoryview", "property",  "slice",       "staticmethod", "super",   "__import__",
 };
 
 mm_value *mmi_builtin(mmi_eval *ev, const char *name)

@@ -311,12 +311,14 @@ void mmi_eval_deinit(mmi_eval *ev)
     break_cycles(ev);
     mm_value_unref(ev->raised);
     mm_value_unref(ev->handled);
+    mm_value_unref(ev->environ);
     mmi_value_set_deinit(&ev->changed);
     mmi_value_set_deinit(&ev->config_dicts);
     while (ev->modules != NULL) {
         mmi_module *next = ev->modules->next;
 
         mm_value_unref(ev->modules->globals);
+        mm_value_unref(ev->modules->bases);
         mmi_ast_deinit(&ev->modules->ast);
         mmi_text_deinit(&ev->modules->text);
         mm_free(ev->modules);

@@ -64,6 +64,9 @@ typedef struct mmi_module {
     mmi_text text;
     mmi_ast ast;
     mm_value *globals; /* dict */
+    mm_value *bases;   /* of a lazy file: ".a.b" to the names there; else NULL */
+    const mmi_node *read_base; /* of a lazy file: the `with` that was read before */
+    bool is_lazy;
     bool ignores_base; /* `_base_ = ...` was read before and is no statement */
 } mmi_module;
 
@@ -101,6 +104,7 @@ typedef struct mmi_eval {
     mmi_exc exc;                /* of the pending error */
     mm_value *raised;           /* the exception object of it, or NULL */
     mm_value *handled;          /* the exception an `except` is at work on, or NULL */
+    mm_value *environ;          /* what the config set in os.environ: a dict or NULL */
     mmi_value_set config_dicts; /* dicts with attributes (MMEngine's ConfigDict) */
     mmi_value_set changed;      /* containers something was put into: may hold cycles */
     char path[256];             /* keys around the failing node: "model.backbone" */
@@ -328,6 +332,12 @@ mm_value *mmi_std_module(mmi_eval *ev, const char *name);
  * values of `base`. Errors: cycles, values without a data form. */
 mm_value *mmi_finish(mmi_eval *ev, mm_value *globals, const mmi_text *text,
                      mm_value *base);
+/* What a lazy file leaves for the files that inherit from it: own containers, dicts are
+ * ConfigDicts, all else as it is. */
+mm_value *mmi_finish_lazy_base(mmi_eval *ev, mm_value *globals);
+/* What the lazy file that was asked for leaves: imported classes as dotted names, other
+ * objects opaque, without the names in `imported`. */
+mm_value *mmi_finish_lazy(mmi_eval *ev, mm_value *globals, const mm_value *imported);
 /* The same of one dict, all keys kept. */
 mm_value *mmi_finish_dict(mmi_eval *ev, mm_value *dict);
 

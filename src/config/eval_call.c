@@ -442,6 +442,15 @@ static mm_value *call_bound(mmi_eval *ev, const mmi_bound_object *bound,
     return result;
 }
 
+static mm_value *refuse_lazy_call(mmi_eval *ev, const mmi_lazy_object *lazy)
+{
+    (void)mmi_fail(ev, EXC_RUNTIME,
+                   "'%s.%s' is only a name in a config and cannot be called",
+                   lazy->module, lazy->name);
+    (void)mm_error_hint("write dict(type=%s, ...)", lazy->name);
+    return NULL;
+}
+
 mm_value *mmi_eval_apply(mmi_eval *ev, mm_value *callee, const mmi_args *args)
 {
     const mm_object_ops *ops =
@@ -466,6 +475,12 @@ mm_value *mmi_eval_apply(mmi_eval *ev, mm_value *callee, const mmi_args *args)
     if (ops == &mmi_std_ops && ((mmi_std_object *)object)->def == NULL) {
         return mmi_fail(ev, EXC_FATAL, "'%s' is not available in a config",
                         ((mmi_std_object *)object)->name);
+    }
+    if (ops == &mmi_partial_ops) {
+        return mmi_call_partial(ev, object, args);
+    }
+    if (ops == &mmi_lazy_ops) {
+        return refuse_lazy_call(ev, object);
     }
     return mmi_fail(ev, EXC_TYPE, "%s cannot be called", mm_value_type_name(callee));
 }

@@ -225,6 +225,49 @@ static bool bind_defined(mmi_eval *ev, mmi_node *node, const mmi_nodes *decorato
     return !mm_has_error();
 }
 
+/* `with open(...) as f`; what read_base() returns does nothing. */
+static bool enter(mmi_eval *ev, mmi_node *node, int32_t index, mm_value *context)
+{
+    mmi_node *target = node->u.with.targets.at[index];
+
+    ev->at = node->u.with.contexts.at[index];
+    if (!mmi_is_file(context) && !mm_value_is_none(context)) {
+        (void)mmi_fail(ev, EXC_TYPE, "'with' needs a file, not %s",
+                       mm_value_type_name(context));
+        return false;
+    }
+    return target == NULL || mmi_assign(ev, target, context);
+}
+
+/* The contexts from `index` on, then the body. */
+static mmi_flow run_with(mmi_eval *ev, mmi_node *node, int32_t index,
+                         mm_value **out_result)
+{
+    mmi_flow flow = FLOW_ERROR;
+    mm_value *context = NULL;
+
+    if (index == node->u.with.contexts.count) {
+        return mmi_execute(ev, &node->u.with.body, out_result);
+    }
+    context = mmi_evaluate(ev, node->u.with.contexts.at[index]);
+    if (context != NULL && enter(ev, node, index, context)) {
+        flow = run_with(ev, node, index + 1, out_result);
+    }
+    if (context != NULL && mmi_is_file(context)) {
+        MMI_OBJECT(mmi_file_object, &mmi_file_ops, context)->is_closed = true;
+    }
+    mm_value_unref(context);
+    return flow;
+}
+
+static mmi_flow execute_with(mmi_eval *ev, mmi_node *node, mm_value **out_result)
+{
+    if (node == ev->module->read_base) {
+        return mmi_execute(ev, &node->u.with.body, out_result);
+    }
+    return run_with(ev, node, 0, out_result);
+}
+
 static mmi_flow execute_block(mmi_eval *ev, mmi_node *node, mm_value **out_result)
 {
     switch (node->kind) {
@@ -236,6 +279,8 @@ static mmi_flow execute_block(mmi_eval *ev, mmi_node *node, mm_value **out_resul
         return execute_for(ev, node, out_result);
     case NODE_TRY:
         return mmi_execute_try(ev, node, out_result);
+    case NODE_WITH:
+        return execute_with(ev, node, out_result);
     case NODE_DEF:
         return flow_of(bind_defined(ev, node, &node->u.function->decorators,
                                     node->u.function->name,

@@ -21,7 +21,15 @@ struct place {
     int depth;
 };
 
+/* What a tree is for: the styles differ in what may stay in it. */
+enum purpose {
+    FOR_TEXT_STYLE, /* merged, or the end */
+    FOR_LAZY_BASE,  /* names of other lazy files: ConfigDicts and live objects */
+    FOR_LAZY        /* the end */
+};
+
 struct finish {
+    enum purpose purpose;
     mmi_eval *ev;
     const mmi_text *text; /* its markers */
     mm_value *base;
@@ -150,16 +158,29 @@ static mm_value *base_value(const struct finish *f, const mmi_marker *marker,
 
 /* ---- objects ---- */
 
+static mm_value *opaque(const mm_value *value)
+{
+    char *text = mm_value_repr(value);
+    mm_value *made = text == NULL ? NULL : mmi_new_opaque(text);
+
+    mm_free(text);
+    return made;
+}
+
 static mm_value *finish_object(const struct finish *f, mm_value *value,
                                const struct place *at)
 {
     const mm_object_ops *ops = mm_value_object_ops(value);
-    char *text = NULL;
-    mm_value *made = NULL;
 
     if (ops == &mmi_range_ops || ops == &mmi_opaque_ops || ops == &mmi_ellipsis_ops ||
-        ops == &mmi_date_ops) {
+        ops == &mmi_date_ops || f->purpose == FOR_LAZY_BASE) {
         return mm_value_ref(value);
+    }
+    if (ops == &mmi_lazy_ops) {
+        return mmi_lazy_text(mm_value_find_object(value, ops));
+    }
+    if (f->purpose == FOR_LAZY || (ops == &mmi_std_ops && mmi_is_std_class(value))) {
+        return opaque(value);
     }
     if (ops == &mmi_iterator_ops || ops == &mmi_view_ops || ops == &mmi_std_ops) {
         (void)refuse(f, at, "a config cannot hold an object of type %s",
@@ -169,10 +190,7 @@ static mm_value *finish_object(const struct finish *f, mm_value *value,
         (void)mm_error_hint("make a list of it with list(...)");
         return NULL;
     }
-    text = mm_value_repr(value);
-    made = text == NULL ? NULL : mmi_new_opaque(text);
-    mm_free(text);
-    return made;
+    return opaque(value);
 }
 
 /* ---- containers ---- */
@@ -182,6 +200,9 @@ static mm_value *finish_dict(const struct finish *f, mm_value *value,
 {
     mm_value *made = mm_value_new_dict();
 
+    if (f->purpose == FOR_LAZY_BASE) {
+        mmi_mark_config_dict(f->ev, made);
+    }
     for (size_t i = 0; !mm_has_error() && i < mm_value_len(value); i++) {
         const char *name = mm_dict_name_at(value, i);
         struct place here = {at, name == NULL ? "?" : name, i,
@@ -271,14 +292,25 @@ static bool is_helper(const mm_value *value)
     const mmi_builtin_object *builtin =
         ops == &mmi_builtin_ops ? MMI_OBJECT(mmi_builtin_object, ops, value) : NULL;
 
-    return ops == &mmi_function_ops || ops == &mmi_std_ops ||
+    return ops == &mmi_function_ops ||
+           (ops == &mmi_std_ops && !mmi_is_std_class(value)) ||
            (builtin != NULL && builtin->def->is_plain);
 }
 
-mm_value *mmi_finish(mmi_eval *ev, mm_value *globals, const mmi_text *text,
-                     mm_value *base)
+/* True if a name of a file stays in its config. */
+static bool stays(const struct finish *f, const char *name, const mm_value *value)
 {
-    struct finish f = {.ev = ev, .text = text, .base = base};
+    if (name == NULL || strncmp(name, "__", 2) == 0) {
+        return false;
+    }
+    return f->purpose != FOR_TEXT_STYLE ||
+           (strcmp(name, "_base_") != 0 && !is_helper(value));
+}
+
+/* The names of a file without those in `dropped` (may be NULL). */
+static mm_value *finish_names(const struct finish *f, mm_value *globals,
+                              const mm_value *dropped)
+{
     mm_value *made = mm_value_new_dict();
 
     for (size_t i = 0; !mm_has_error() && i < mm_value_len(globals); i++) {
@@ -286,11 +318,11 @@ mm_value *mmi_finish(mmi_eval *ev, mm_value *globals, const mmi_text *text,
         struct place here = {NULL, name, i, mmi_dict_source_of(globals, i), 0};
         mm_value *item = NULL;
 
-        if (name == NULL || strncmp(name, "__", 2) == 0 ||
-            strcmp(name, "_base_") == 0 || is_helper(mm_dict_at(globals, i))) {
+        if (!stays(f, name, mm_dict_at(globals, i)) ||
+            (dropped != NULL && mm_set_has(dropped, mm_dict_key_at(globals, i)))) {
             continue;
         }
-        item = finish(&f, mm_dict_at(globals, i), &here);
+        item = finish(f, mm_dict_at(globals, i), &here);
         if (item != NULL) {
             mmi_dict_put_at(made, mm_dict_key_at(globals, i), item, here.source);
         }
@@ -301,6 +333,30 @@ mm_value *mmi_finish(mmi_eval *ev, mm_value *globals, const mmi_text *text,
         return NULL;
     }
     return made;
+}
+
+mm_value *mmi_finish(mmi_eval *ev, mm_value *globals, const mmi_text *text,
+                     mm_value *base)
+{
+    struct finish f = {.ev = ev, .text = text, .base = base};
+
+    return finish_names(&f, globals, NULL);
+}
+
+mm_value *mmi_finish_lazy_base(mmi_eval *ev, mm_value *globals)
+{
+    mmi_text none = {0};
+    struct finish f = {.purpose = FOR_LAZY_BASE, .ev = ev, .text = &none};
+
+    return finish_names(&f, globals, NULL);
+}
+
+mm_value *mmi_finish_lazy(mmi_eval *ev, mm_value *globals, const mm_value *imported)
+{
+    mmi_text none = {0};
+    struct finish f = {.purpose = FOR_LAZY, .ev = ev, .text = &none};
+
+    return finish_names(&f, globals, imported);
 }
 
 mm_value *mmi_finish_dict(mmi_eval *ev, mm_value *dict)

@@ -3,7 +3,10 @@
  * not Python's own is an error. */
 #include <string.h>
 
+#include "config/lazy.h"
 #include "config/objects.h"
+#include "config/style.h"
+#include "mmengine/memory.h"
 
 /* First parts of the names of Python 3.11's standard modules, sorted. */
 static const char *const std_names[] = {
@@ -250,11 +253,6 @@ bool mmi_is_std_name(const char *name, size_t size)
     return size > 0 && name[0] == '_' && name[size - 1] == '_'; /* __future__ */
 }
 
-static bool is_std(const char *module)
-{
-    return mmi_is_std_name(module, strcspn(module, "."));
-}
-
 static void *not_importable(mmi_eval *ev, const char *module)
 {
     (void)mmi_fail(ev, EXC_FATAL, "a config cannot import '%s'", module);
@@ -272,7 +270,7 @@ static mm_value *find_module(mmi_eval *ev, const char *name)
     if (module != NULL || mm_has_error()) {
         return module;
     }
-    return is_std(name) ? mmi_new_std(NULL, name) : not_importable(ev, name);
+    return mmi_is_own_module(name) ? mmi_new_std(NULL, name) : not_importable(ev, name);
 }
 
 static bool bind(mmi_eval *ev, const mmi_alias *alias, const char *name,
@@ -323,10 +321,51 @@ static bool import_name(mmi_eval *ev, const char *module, const mmi_alias *alias
     return bind(ev, alias, alias->bound != NULL ? alias->bound : alias->name, value);
 }
 
+/* Imports of a lazy file bind names; those of bases were bound before. */
+static bool import_lazy(mmi_eval *ev, const mmi_node *node)
+{
+    char *module = mmi_import_key(node);
+
+    if (module != NULL && !mm_dict_has(ev->module->bases, module)) {
+        for (int32_t i = 0; i < node->u.import.num_aliases && !mm_has_error(); i++) {
+            const mmi_alias *alias = &node->u.import.aliases[i];
+
+            (void)bind(ev, alias, alias->bound != NULL ? alias->bound : alias->name,
+                       mmi_new_lazy(module, alias->name));
+        }
+    }
+    mm_free(module);
+    return !mm_has_error();
+}
+
+static bool import_lazy_module(mmi_eval *ev, const mmi_node *node)
+{
+    const mmi_alias *alias = node->u.import.aliases;
+
+    if (node->flag) {
+        return true; /* bound before the body ran */
+    }
+    return alias->bound == NULL
+               ? not_importable(ev, alias->name) != NULL /* inside a block */
+               : bind(ev, alias, alias->bound, mmi_new_lazy(alias->name, NULL));
+}
+
+static bool is_own_import(const mmi_node *node)
+{
+    if (node->kind == NODE_IMPORT) {
+        return mmi_is_own_module(node->u.import.aliases[0].name);
+    }
+    return node->u.import.level == 0 && mmi_is_own_module(node->u.import.module);
+}
+
 bool mmi_execute_import(mmi_eval *ev, mmi_node *node)
 {
     const char *module = node->u.import.module;
 
+    if (ev->module->is_lazy && !is_own_import(node)) {
+        return node->kind == NODE_IMPORT ? import_lazy_module(ev, node)
+                                         : import_lazy(ev, node);
+    }
     if (node->kind == NODE_IMPORT_FROM &&
         (node->u.import.level > 0 || module == NULL ||
          strcmp(node->u.import.aliases[0].name, "*") == 0)) {

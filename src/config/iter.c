@@ -26,7 +26,7 @@ bool mmi_iter_init(mmi_eval *ev, mmi_iter *iter, mm_value *over)
             iter->expected = mm_value_len(view->dict);
             break;
         }
-        if (ops == &mmi_range_ops || ops == &mmi_iterator_ops) {
+        if (ops == &mmi_range_ops || ops == &mmi_iterator_ops || ops == &mmi_file_ops) {
             break;
         }
         /* fall through */
@@ -91,6 +91,9 @@ static mm_value *next_of_object(mmi_eval *ev, mmi_iter *iter)
             return NULL;
         }
         return mmi_view_at(view, iter->index++);
+    }
+    if (ops == &mmi_file_ops) {
+        return mmi_file_next(ev, object);
     }
     return ((mmi_iterator *)object)->next(ev, object);
 }

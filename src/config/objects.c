@@ -99,9 +99,32 @@ static char *print_exc(const void *object)
 static char *print_std(const void *object)
 {
     const mmi_std_object *self = object;
+    const char *name = self->def == NULL ? self->name : mmi_std_name(self->def);
+    const char *last = strrchr(name, '.');
 
-    return mm_strfmt("<module '%s'>",
-                     self->def == NULL ? self->name : mmi_std_name(self->def));
+    return last != NULL && last[1] >= 'A' && last[1] <= 'Z'
+               ? mm_strfmt("<class '%s'>", last + 1)
+               : mm_strfmt("<module '%s'>", name);
+}
+
+static char *print_partial(const void *object)
+{
+    const mmi_partial_object *self = object;
+    char *callee = mm_value_repr(self->callee);
+    char *text = callee == NULL ? NULL : mm_strfmt("functools.partial(%s)", callee);
+
+    mm_free(callee);
+    return text;
+}
+
+static char *print_file(const void *object)
+{
+    return mm_strfmt("<file '%s'>", ((const mmi_file_object *)object)->name);
+}
+
+static char *print_lazy(const void *object)
+{
+    return mm_strdup(((const mmi_lazy_object *)object)->name);
 }
 
 static char *print_range(const void *object)
@@ -220,6 +243,9 @@ const mm_object_ops mmi_bound_ops =
 const mm_object_ops mmi_type_ops = OPS("type", print_type, equal_type);
 const mm_object_ops mmi_exc_ops = OPS("exception", print_exc, NULL);
 const mm_object_ops mmi_std_ops = OPS("module", print_std, equal_std);
+const mm_object_ops mmi_partial_ops = OPS("functools.partial", print_partial, NULL);
+const mm_object_ops mmi_file_ops = OPS("file", print_file, NULL);
+const mm_object_ops mmi_lazy_ops = OPS("lazy import", print_lazy, NULL);
 const mm_object_ops mmi_range_ops = OPS("range", print_range, equal_range);
 const mm_object_ops mmi_iterator_ops = OPS("iterator", print_iterator, NULL);
 const mm_object_ops mmi_view_ops = OPS("dict view", print_view, equal_view);
@@ -319,6 +345,46 @@ mm_value *mmi_new_std(const mmi_std_def *def, const char *name)
         object->name = def == NULL ? mm_strdup(name) : NULL;
     }
     return mmi_object_value(object, &mmi_std_ops);
+}
+
+static void deinit_lazy(void *self)
+{
+    mmi_lazy_object *object = self;
+
+    mm_free(object->module);
+    mm_free(object->name);
+}
+
+/* Takes `module`. */
+static mm_value *new_lazy(char *module, const char *name, bool is_module)
+{
+    mmi_lazy_object *object = mmi_object_new(sizeof(*object), deinit_lazy);
+
+    if (object == NULL) {
+        mm_free(module);
+        return NULL;
+    }
+    object->module = module;
+    object->name = mm_strdup(name);
+    object->is_module = is_module;
+    return mmi_object_value(object, &mmi_lazy_ops);
+}
+
+mm_value *mmi_new_lazy(const char *module, const char *name)
+{
+    return new_lazy(mm_strdup(module), name == NULL ? module : name, name == NULL);
+}
+
+mm_value *mmi_lazy_attribute(const mmi_lazy_object *lazy, const char *name)
+{
+    return new_lazy(lazy->is_module ? mm_strdup(lazy->module)
+                                    : mm_strfmt("%s.%s", lazy->module, lazy->name),
+                    name, false);
+}
+
+mm_value *mmi_lazy_text(const mmi_lazy_object *lazy)
+{
+    return mm_value_new_strf("%s.%s", lazy->module, lazy->name);
 }
 
 mm_value *mmi_new_range(int64_t start, int64_t stop, int64_t step)

@@ -50,6 +50,14 @@ typedef struct mmi_bound_object {
     const mmi_method *method;
 } mmi_bound_object;
 
+/* functools.partial(callee, *list, **named) */
+typedef struct mmi_partial_object {
+    mmi_object head;
+    mm_value *callee;
+    mm_value *list;  /* list */
+    mm_value *named; /* dict */
+} mmi_partial_object;
+
 /* ---- types ---- */
 
 /* A built-in type, an exception class or a class of the config. */
@@ -80,6 +88,27 @@ typedef struct mmi_std_object {
     const mmi_std_def *def; /* NULL: a module we do not have; an error when used */
     char *name;             /* of such a module or of what was imported from it */
 } mmi_std_object;
+
+/* ---- lazy imports ---- */
+
+/* What an import of a lazy config binds, or an attribute of it: nothing is imported, as
+ * data it is a dotted name. */
+typedef struct mmi_lazy_object {
+    mmi_object head;
+    char *module; /* "torch.optim" */
+    char *name;   /* "SGD"; of `import torch`: the module again */
+    bool is_module;
+} mmi_lazy_object;
+
+/* ---- files ---- */
+
+typedef struct mmi_file_object {
+    mmi_object head;
+    char *name; /* as it was opened */
+    char *data;
+    size_t size, at;
+    bool is_binary, is_closed;
+} mmi_file_object;
 
 /* ---- iteration ---- */
 
@@ -127,6 +156,9 @@ extern const mm_object_ops mmi_bound_ops;
 extern const mm_object_ops mmi_type_ops;
 extern const mm_object_ops mmi_exc_ops;
 extern const mm_object_ops mmi_std_ops;
+extern const mm_object_ops mmi_partial_ops;
+extern const mm_object_ops mmi_file_ops;
+extern const mm_object_ops mmi_lazy_ops;
 extern const mm_object_ops mmi_range_ops;
 extern const mm_object_ops mmi_iterator_ops;
 extern const mm_object_ops mmi_view_ops;
@@ -142,12 +174,40 @@ mm_value *mmi_new_exc_type(mmi_exc exc);
 mm_value *mmi_new_exception(mmi_exc exc, mm_value *args, mm_source source);
 /* A standard module, or, with `def` NULL, the name of one we do not have. */
 mm_value *mmi_new_std(const mmi_std_def *def, const char *name);
+/* A name of a module; `name` NULL: the module itself. */
+mm_value *mmi_new_lazy(const char *module, const char *name);
+/* An attribute of it. */
+mm_value *mmi_lazy_attribute(const mmi_lazy_object *lazy, const char *name);
+/* "torch.optim.SGD" */
+mm_value *mmi_lazy_text(const mmi_lazy_object *lazy);
 mm_value *mmi_new_range(int64_t start, int64_t stop, int64_t step);
 mm_value *mmi_new_view(mm_value *dict, mmi_view_kind kind);
 mm_value *mmi_new_opaque(const char *text);
+/* True for a class of a standard module that we do not have: it stays in a config. */
+bool mmi_is_std_class(const mm_value *value);
 /* The i-th item of a range, i < count. */
 int64_t mmi_range_at(const mmi_range_object *range, int64_t index);
 mm_value *mmi_view_at(const mmi_view_object *view, size_t index);
+
+mm_value *mmi_call_partial(mmi_eval *ev, const mmi_partial_object *self,
+                           const mmi_args *args);
+/* itertools.chain.from_iterable() */
+mm_value *mmi_chain_from_iterable(mmi_eval *ev, const mmi_args *args);
+/* iter(over) */
+mm_value *mmi_iterate(mmi_eval *ev, mm_value *over);
+
+/* eval() */
+mm_value *mmi_eval_text(mmi_eval *ev, const mmi_args *args);
+
+/* open() */
+mm_value *mmi_open(mmi_eval *ev, const mmi_args *args);
+extern const mmi_method mmi_file_methods[];
+bool mmi_is_file(const mm_value *value);
+/* The next line; NULL without an error at the end. */
+mm_value *mmi_file_next(mmi_eval *ev, mmi_file_object *file);
+/* file.read() */
+mm_value *mmi_file_read_all(mmi_eval *ev, mm_value *value);
+const char *mmi_file_name(const mm_value *value);
 
 /* A built-in type or exception class, isinstance, Ellipsis; NULL without an error. */
 mm_value *mmi_builtin_type(mmi_eval *ev, const char *name);
@@ -169,6 +229,10 @@ bool mmi_is_std_name(const char *name, size_t size);
 /* os.environ[...] and `in os.environ`. NULL without an error if it is not set. */
 bool mmi_is_environ(const mm_value *value);
 mm_value *mmi_environ_find(mmi_eval *ev, mm_value *name);
+/* os.environ[name] = value; NULL: del. For this load alone. */
+bool mmi_environ_set(mmi_eval *ev, mm_value *name, mm_value *value);
+/* os.environ.get() */
+mm_value *mmi_getenv(mmi_eval *ev, const mmi_args *args);
 void mmi_std_each(const mmi_std_def *def, void (*visit)(void *user, const char *name),
                   void *user);
 

@@ -1,10 +1,12 @@
 /* Packages are found by looking for their folder; nothing is asked of Python. */
 #include "config/package.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/os.h"
 #include "base/suggest.h"
+#include "config/base.h"
 #include "config/util.h"
 #include "mmengine/file.h"
 #include "mmengine/memory.h"
@@ -40,55 +42,90 @@ static char *unknown_package(const char *scope)
     return NULL;
 }
 
-/* The file in one folder of the search path, or NULL. */
-static char *find_in(const char *folder, size_t size, const char *scope,
-                     const char *path)
+/* <folder>/<package> in the folders of MMENGINE_SITE; yours. */
+static char *find_package(const char *package, size_t size)
 {
-    char *file = size == 0 ? NULL
-                           : mm_strfmt("%.*s/%s/.mim/configs/%s", (int)size, folder,
-                                       scope, path);
+    const char *folders = mmi_os_env("MMENGINE_SITE");
 
+    for (const char *p = folders; p != NULL && !mm_has_error();) {
+        int length = (int)strcspn(p, ":");
+        char *folder =
+            length == 0 ? NULL : mm_strfmt("%.*s/%.*s", length, p, (int)size, package);
+
+        if (folder != NULL && mm_file_is_dir(folder)) {
+            return folder;
+        }
+        mm_free(folder);
+        p = p[length] == '\0' ? NULL : p + length + 1;
+    }
+    if (!mm_has_error()) {
+        (void)mm_raise(MM_ENOENT, "could not find the package '%.*s'", (int)size,
+                       package);
+        (void)mm_error_hint(
+            folders == NULL ? "set MMENGINE_SITE to the folder that holds the package"
+                            : "MMENGINE_SITE is '%s'",
+            folders);
+    }
+    return NULL;
+}
+
+/* The file `path` of a package; yours. */
+static char *find_file(const char *package, size_t size, const char *path)
+{
+    char *folder = find_package(package, size);
+    char *file = folder == NULL ? NULL : mm_path_join(folder, path);
+
+    mm_free(folder);
     if (file != NULL && !mm_file_exists(file)) {
+        (void)mm_raise(MM_ENOENT, "the package '%.*s' has no file '%s'", (int)size,
+                       package, path);
+        mmi_suggest_files(file);
         mm_free(file);
         return NULL;
     }
     return file;
 }
 
+char *mmi_package_module(const char *package, size_t size, const char *path)
+{
+    return find_file(package, size, path);
+}
+
+/* Letters up to the first '/', as MMEngine asks for. */
+static bool is_package_path(const char *path)
+{
+    size_t size = 0;
+
+    while (path[size] == '_' || (path[size] & 0x80) != 0 ||
+           isalnum((unsigned char)path[size])) {
+        size++;
+    }
+    return path[size] == '/' && strstr(path, "::") == NULL;
+}
+
 char *mmi_package_find(const char *name, char **out_scope)
 {
     const char *path = strstr(name, "::") + 2;
     size_t size = (size_t)(path - name) - 2;
-    const char *folders = mmi_os_env("MMENGINE_SITE");
+    char *below = NULL;
     char *file = NULL;
 
     *out_scope = mmi_strndup(name, size);
     if (*out_scope == NULL) {
         return NULL;
     }
-    if (strchr(path, '/') == NULL || strstr(path, "::") != NULL) {
+    if (!is_package_path(path)) {
         (void)mm_raise(MM_ECONFIG, "'%s' is no path in a package", name);
-        (void)mm_error_hint(
-            "write it like 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'");
+        (void)mm_error_hint("write it like 'mmdet::_base_/models/faster-rcnn.py': the "
+                            "first folder has letters, digits and '_' only");
         return NULL;
     }
     if (!is_known(name, size)) {
         return unknown_package(*out_scope);
     }
-    for (const char *p = folders; p != NULL && file == NULL && !mm_has_error();) {
-        size_t length = strcspn(p, ":");
-
-        file = find_in(p, length, *out_scope, path);
-        p = p[length] == '\0' ? NULL : p + length + 1;
-    }
-    if (file == NULL && !mm_has_error()) {
-        (void)mm_raise(MM_ENOENT, "could not find '%s' in the package '%s'", path,
-                       *out_scope);
-        (void)mm_error_hint(
-            folders == NULL ? "set MMENGINE_SITE to the folder that holds the package"
-                            : "MMENGINE_SITE is '%s'",
-            folders);
-    }
+    below = mm_strfmt(".mim/configs/%s", path);
+    file = below == NULL ? NULL : find_file(name, size, below);
+    mm_free(below);
     return file;
 }
 

@@ -9,6 +9,10 @@
  * package. Both are yours. Errors: MM_ENOENT, MM_ECONFIG. */
 MM_OWNED char *mmi_package_find(const char *name, char **out_scope);
 
+/* The file <package>/<path> below a folder of MMENGINE_SITE; `size` is the length of
+ * the package's name. Yours. Errors: MM_ENOENT. */
+MM_OWNED char *mmi_package_module(const char *package, size_t size, const char *path);
+
 /* A copy of a dict in which the outermost dicts with a key `type` have
  * `_scope_=scope`, unless they name one. */
 MM_OWNED mm_value *mmi_add_scope(const mm_value *root, const char *scope);

@@ -436,6 +436,11 @@ static void *unknown_name(mmi_eval *ev, const char *name)
     } else if (strcmp(name, "null") == 0 || strcmp(name, "none") == 0) {
         (void)mm_error_hint("did you mean 'None'?");
     }
+    if (ev->module->is_lazy && strcmp(name, "_base_") == 0) {
+        (void)mm_error_hint("templates and _base_ are not for lazy configs; bases are "
+                            "read with 'with read_base()'");
+        return NULL;
+    }
     mmi_suggest_hint(&suggest);
     return NULL;
 }

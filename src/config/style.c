@@ -50,7 +50,7 @@ static void add_blocks(struct queue *queue, const mmi_node *node)
     }
 }
 
-static bool is_base_assign(const mmi_node *node)
+bool mmi_is_base_assign(const mmi_node *node)
 {
     const mmi_node *first = NULL;
 
@@ -62,7 +62,7 @@ static bool is_base_assign(const mmi_node *node)
 }
 
 /* Everything below mmengine.config counts as Python's own. */
-static bool is_own(const char *module)
+bool mmi_is_own_module(const char *module)
 {
     return strncmp(module, "mmengine.config", strlen("mmengine.config")) == 0 ||
            mmi_is_std_name(module, strcspn(module, "."));
@@ -75,7 +75,7 @@ static bool is_lazy_import(const mmi_node *node)
 
     if (node->kind == NODE_IMPORT) {
         for (int32_t i = 0; i < node->u.import.num_aliases; i++) {
-            if (!is_own(aliases[i].name)) {
+            if (!mmi_is_own_module(aliases[i].name)) {
                 return true;
             }
         }
@@ -88,35 +88,62 @@ static bool is_lazy_import(const mmi_node *node)
         strcmp(aliases[0].name, "Config") == 0) {
         return false;
     }
-    return !is_own(module);
+    return !mmi_is_own_module(module);
 }
 
-const mmi_node *mmi_find_lazy(const mmi_ast *ast)
+mm_status mmi_check_read_base(const mmi_ast *ast, const mmi_node *with)
+{
+    const mmi_node *call = with->u.with.contexts.at[0];
+    mm_source source = mmi_node_source(ast, call);
+
+    if (with->u.with.contexts.count == 1 && call->kind == NODE_CALL &&
+        call->u.call.callee->kind == NODE_NAME &&
+        strcmp(call->u.call.callee->u.name, "read_base") == 0) {
+        return MM_OK;
+    }
+    (void)mm_raise(MM_ECONFIG,
+                   "only read_base() may stand in a 'with' statement of a config");
+    (void)mm_error_hint("text of a file comes from open(...).read(); a config with "
+                        "_base_ may use 'with' freely");
+    return mm_error_locate(&source);
+}
+
+/* True if a statement decides; it is then in `out_lazy`, or NULL there. */
+static bool decides(const mmi_ast *ast, const mmi_node *node, const mmi_node **out_lazy)
+{
+    *out_lazy = NULL;
+    if (mmi_is_base_assign(node)) {
+        return true;
+    }
+    if (node->kind == NODE_WITH) {
+        *out_lazy = node;
+        return mmi_check_read_base(ast, node) == MM_OK || mm_has_error();
+    }
+    if ((node->kind == NODE_IMPORT || node->kind == NODE_IMPORT_FROM) &&
+        is_lazy_import(node)) {
+        *out_lazy = node;
+        return true;
+    }
+    return false;
+}
+
+mm_status mmi_find_lazy(const mmi_ast *ast, const mmi_node **out_lazy)
 {
     struct queue queue = {0};
-    const mmi_node *found = NULL;
+    bool found = false;
 
+    *out_lazy = NULL;
     add_block(&queue, &ast->body);
-    for (size_t i = 0; i < queue.blocks.count && found == NULL; i++) {
+    for (size_t i = 0; i < queue.blocks.count && !found; i++) {
         const mmi_nodes *block = queue.blocks.data[i];
 
-        for (int32_t j = 0; j < block->count && found == NULL; j++) {
-            const mmi_node *node = block->at[j];
-
-            if (is_base_assign(node)) {
-                mmi_vec_deinit(&queue.blocks);
-                return NULL;
-            }
-            if (node->kind == NODE_WITH ||
-                ((node->kind == NODE_IMPORT || node->kind == NODE_IMPORT_FROM) &&
-                 is_lazy_import(node))) {
-                found = node;
-            }
-            add_blocks(&queue, node);
+        for (int32_t j = 0; j < block->count && !found; j++) {
+            found = decides(ast, block->at[j], out_lazy);
+            add_blocks(&queue, block->at[j]);
         }
     }
     mmi_vec_deinit(&queue.blocks);
-    return found;
+    return mm_pending();
 }
 
 const mmi_node *mmi_find_base(const mmi_ast *ast, int32_t *out_count)
@@ -125,7 +152,7 @@ const mmi_node *mmi_find_base(const mmi_ast *ast, int32_t *out_count)
 
     *out_count = 0;
     for (int32_t i = 0; i < ast->body.count; i++) {
-        if (is_base_assign(ast->body.at[i])) {
+        if (mmi_is_base_assign(ast->body.at[i])) {
             found = found == NULL ? ast->body.at[i] : found;
             *out_count += 1;
         }

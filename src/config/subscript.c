@@ -135,6 +135,9 @@ bool mmi_set_item(mmi_eval *ev, mm_value *object, mm_value *index, mm_value *val
         }
         return !mm_has_error();
     default:
+        if (mmi_is_environ(object)) {
+            return mmi_environ_set(ev, index, value);
+        }
         (void)mmi_fail(ev, EXC_TYPE, "items of %s cannot be changed",
                        mm_value_type_name(object));
         return false;
@@ -157,6 +160,12 @@ bool mmi_delete_item(mmi_eval *ev, mm_value *object, mm_value *index)
         }
         return !mm_has_error();
     default:
+        if (mmi_is_environ(object)) {
+            mm_value *old = mmi_get_item(ev, object, index);
+
+            mm_value_unref(old);
+            return old != NULL && mmi_environ_set(ev, index, NULL);
+        }
         (void)mmi_fail(ev, EXC_TYPE, "items of %s cannot be deleted",
                        mm_value_type_name(object));
         return false;

@@ -109,10 +109,11 @@ static mm_status take_source(mmi_text *text, char *source, size_t size,
     return check(text);
 }
 
-mm_status mmi_text_read(mmi_text *text, const char *path, const char *file)
+mm_status mmi_text_read(mmi_text *text, const char *given, const char *path,
+                        const char *file)
 {
     size_t size = 0;
-    char *source = mm_file_read(path, &size);
+    char *source = mm_file_read(given, &size);
 
     if (source == NULL) {
         return mm_pending();

@@ -34,9 +34,11 @@ typedef struct mmi_text {
     size_t num_markers;
 } mmi_text;
 
-/* Reads a file. `file` is its name for messages. Errors: MM_ENOENT, MM_EIO, MM_ECONFIG
+/* Reads a file that is opened as `given`. `path` is absolute, `file` its name for
+ * messages. Errors: MM_ENOENT, MM_EIO, MM_ECONFIG
  * (not UTF-8, zero bytes). */
-mm_status mmi_text_read(mmi_text *text, const char *path, const char *file);
+mm_status mmi_text_read(mmi_text *text, const char *given, const char *path,
+                        const char *file);
 
 /* The same from memory. `path` may be NULL. */
 mm_status mmi_text_set(mmi_text *text, const char *data, size_t size, const char *path,

@@ -479,6 +479,9 @@ static mm_value *call_fromkeys(mmi_eval *ev, const mmi_args *args)
 
 static const mmi_builtin_def fromkeys_def = {"fromkeys", call_fromkeys, false};
 
+static const mmi_builtin_def chain_def = {"from_iterable", mmi_chain_from_iterable,
+                                          false};
+
 mm_value *mmi_type_attribute(mmi_eval *ev, const mmi_type_object *type,
                              const char *name)
 {
@@ -495,6 +498,9 @@ mm_value *mmi_type_attribute(mmi_eval *ev, const mmi_type_object *type,
     (void)ev;
     if (type->kind == MM_KIND_DICT && strcmp(name, "fromkeys") == 0) {
         return mmi_new_builtin(&fromkeys_def);
+    }
+    if (strcmp(type->name, "chain") == 0 && strcmp(name, "from_iterable") == 0) {
+        return mmi_new_builtin(&chain_def);
     }
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         const mmi_method *method = tables[i].methods;

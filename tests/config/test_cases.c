@@ -2,6 +2,7 @@
  * MMEngine gives (expected.json), read back from its own dumps; invalid/<name>/config.*
  * must fail with the text in expected.txt: message, frames and hint. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -209,5 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {CLEAN_TEST(test_values), CLEAN_TEST(test_dumps),
                                        CLEAN_TEST(test_places),
                                        CLEAN_TEST(test_errors)};
+
+    (void)setenv("MMENGINE_SITE", "cases/config/site", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,11 +4,13 @@ Run from the folder tests: python3 ../tools/golden/config_cases.py cases/config/
 
 The form is that of mm_config_json(): what JSON has not is an object with one marked key.
 Cases that MMEngine rejects and we accept hold a file differs.txt that says why; their
-expected.json is written by hand.
+expected.json is written by hand. Packages of the cases stand in cases/config/site.
 """
+import functools
 import json
 import os
 import sys
+import types
 import warnings
 
 from mmengine.config import Config, config, utils
@@ -40,12 +42,33 @@ def encode(value):
         return {'__range__': [value.start, value.stop, value.step]}
     if value is None or type(value) in (bool, int, float, str):
         return value
-    return {'__opaque__': repr(value)}
+    return {'__opaque__': describe(value)}
+
+
+def describe(value):
+    """What has no data form, as mm_value_repr() prints it."""
+    if isinstance(value, types.ModuleType):
+        return f"<module '{value.__name__}'>"
+    if isinstance(value, types.FunctionType):
+        return f'<function {value.__name__}>'
+    if isinstance(value, functools.partial):
+        return f'functools.partial({value.func!r})'
+    if type(value).__module__ == 'typing':
+        return f"<class '{value._name}'>"
+    if isinstance(value, type) and value.__module__ in sys.stdlib_module_names:
+        return f"<class '{value.__name__}'>"
+    return repr(value)
+
+
+def to_dict(loaded):
+    """Config.to_dict() without importing what a lazy config names."""
+    return config._lazy2string(loaded._to_lazy_dict(), dict)
 
 
 def main(folder):
     warnings.simplefilter('ignore')
     config._is_builtin_module = utils._is_builtin_module = is_standard
+    sys.path.insert(0, os.path.abspath(os.path.join(folder, '..', 'site')))
     for name in sorted(os.listdir(folder)):
         case = os.path.join(folder, name)
         if os.path.exists(os.path.join(case, 'differs.txt')):
@@ -54,7 +77,7 @@ def main(folder):
                 if os.path.splitext(f)[0] == 'config'][0]
         loaded = Config.fromfile(path, import_custom_modules=False)
         with open(os.path.join(case, 'expected.json'), 'w', encoding='utf-8') as f:
-            json.dump(encode(loaded.to_dict()), f, ensure_ascii=False)
+            json.dump(encode(to_dict(loaded)), f, ensure_ascii=False)
             f.write('\n')
 
 

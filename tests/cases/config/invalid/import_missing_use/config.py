@@ -1,2 +1,0 @@
-import json
-a = json.loads('{}')

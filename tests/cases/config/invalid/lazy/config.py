@@ -1,3 +1,0 @@
-from mmengine.config import read_base
-with read_base():
-    from .base import *

@@ -1,0 +1,3 @@
+from torch.optim import SGD
+
+a = dict(optim=SGD(lr=0.1))

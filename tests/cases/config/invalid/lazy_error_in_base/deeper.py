@@ -1,0 +1,1 @@
+a = dict(b=[1, undefined])

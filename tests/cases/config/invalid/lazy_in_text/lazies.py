@@ -1,0 +1,3 @@
+from zoo.a import A
+
+a = dict(type=A)

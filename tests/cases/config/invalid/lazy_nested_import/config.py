@@ -1,0 +1,4 @@
+import zoo
+
+if True:
+    import torch.nn

@@ -1,0 +1,2 @@
+model = 1
+other = 2

@@ -1,0 +1,4 @@
+import torch
+
+a = '{{ fileDirname }}'
+b = {{ _base_.x }}

@@ -1,0 +1,7 @@
+from mmengine.config import read_base
+
+with read_base():
+    from .base import a
+
+with read_base():
+    from .base import b

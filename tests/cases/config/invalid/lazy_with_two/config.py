@@ -1,0 +1,3 @@
+import torch
+with read_base(), read_base():
+    from .a import *

@@ -1,0 +1,2 @@
+import re
+a = re.sub('a', 'b', 'c')

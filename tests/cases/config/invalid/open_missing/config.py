@@ -1,0 +1,2 @@
+_base_ = []
+a = open('no such file').read()

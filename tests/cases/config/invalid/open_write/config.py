@@ -1,0 +1,3 @@
+_base_ = []
+with open('x', 'w') as f:
+    f.write('no')

@@ -1,0 +1,2 @@
+_base_ = []
+a = {{$MM_TEST_UNSET:80}}

@@ -1,3 +1,0 @@
-_base_ = []
-with open('x') as f:
-    a = 1

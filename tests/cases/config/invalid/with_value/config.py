@@ -1,0 +1,3 @@
+_base_ = []
+with [1] as f:
+    pass

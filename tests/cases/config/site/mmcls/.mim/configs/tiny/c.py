@@ -1,0 +1,1 @@
+classifier = dict(type='C', sub=dict(type='D'))

@@ -1,0 +1,2 @@
+_base_ = ['../parts/model.py', 'mmcls::tiny/c.py']
+model = dict(neck=dict(type='FPN'))

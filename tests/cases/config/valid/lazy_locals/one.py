@@ -1,0 +1,3 @@
+from zoo.sets import One
+
+one_datasets = [dict(type=One, n=1)]

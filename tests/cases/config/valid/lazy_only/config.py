@@ -1,0 +1,3 @@
+from .anything import Here
+
+where = Here

@@ -1,0 +1,4 @@
+_base_ = 'mmdet::whole/all.py'
+model = dict(backbone=dict(depth=18))
+copied = _base_.model.backbone
+mine = dict(type='Local')
