@@ -547,6 +547,71 @@ static void measure_checkpoint(mm_value *out)
     mm_scope_close(scope);
 }
 
+/* Configs: each file of the list in BENCH_CONFIGS (a file, one path a line), warm. */
+
+enum { CONFIG_ROUNDS = 3 };
+
+/* Seconds of the quickest reading; negative for a file that is refused. */
+static double time_config(const char *path)
+{
+    double best = 1e9;
+
+    for (int i = 0; i < CONFIG_ROUNDS && best >= 0; i++) {
+        double start = now();
+        mm_config *config = mm_config_from_file(path, NULL);
+        double took = now() - start;
+
+        best = config == NULL ? -1 : took < best ? took : best;
+        mm_config_unref(config);
+        (void)mm_error_take(NULL);
+    }
+    return best;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void put_quantiles(mm_value *out, double *times, size_t count)
+{
+    double sum = 0;
+
+    qsort(times, count, sizeof(*times), by_size);
+    for (size_t i = 0; i < count; i++)
+        sum += times[i];
+    mm_dict_put_f64(out, "median", times[count / 2]);
+    mm_dict_put_f64(out, "p90", times[count * 9 / 10]);
+    mm_dict_put_f64(out, "p99", times[count * 99 / 100]);
+    mm_dict_put_f64(out, "all", sum);
+}
+
+static void measure_config(mm_value *out)
+{
+    const char *list = getenv("BENCH_CONFIGS");
+    char *text = list == NULL ? NULL : mm_file_read(list, NULL);
+    size_t room = text == NULL ? 0 : strlen(text), count = 0;
+    double *times = text == NULL ? NULL : malloc((room + 1) * sizeof(*times));
+
+    for (char *line = text; times != NULL && *line != '\0';) {
+        char *end = line + strcspn(line, "\n");
+        char *next = *end == '\0' ? end : end + 1;
+
+        *end = '\0';
+        double seconds = *line == '\0' ? -1 : time_config(line);
+
+        if (seconds >= 0)
+            times[count++] = seconds;
+        line = next;
+    }
+    if (count > 0)
+        put_quantiles(out, times, count);
+    free(times);
+    mm_free(text);
+}
+
 static const mm_component *const components[] = {&points, &toy_model, &clock_hook,
                                                  NULL};
 
@@ -554,10 +619,9 @@ static const struct part {
     const char *name;
     void (*measure)(mm_value *out);
 } parts[] = {
-    {"toy", measure_toy},
-    {"engine", measure_engine},
-    {"optim", measure_optim},
-    {"checkpoint", measure_checkpoint},
+    {"toy", measure_toy},       {"engine", measure_engine},
+    {"optim", measure_optim},   {"checkpoint", measure_checkpoint},
+    {"config", measure_config},
 };
 
 static void drop_line(void *user, const mm_log_line *line)

@@ -40,7 +40,7 @@ def best(records):
 
 def parts(build, repeats):
     ours, theirs = {}, {}
-    for part in ('toy', 'engine', 'kernels', 'optim', 'checkpoint'):
+    for part in ('toy', 'engine', 'kernels', 'optim', 'checkpoint', 'config'):
         a, b = [], []
         for _ in range(repeats):
             if part != 'kernels':
@@ -79,12 +79,30 @@ def training(build, data, repeats):
 
 
 def shell(build):
-    times = []
-    for _ in range(20):
-        started = time.perf_counter()
-        run([f'{build}/bin/mmengine', 'help', 'ResNet'])
-        times.append(time.perf_counter() - started)
-    return {'help.seconds': min(times)}
+    def seconds(*words):
+        times = []
+        for _ in range(20):
+            started = time.perf_counter()
+            run([f'{build}/bin/mmengine', *words])
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    with open(ENV['BENCH_CONFIGS']) as f:
+        configs = f.read().split('\n')
+    largest = max(filter(os.path.isfile, configs), key=os.path.getsize)
+    return {'help.seconds': seconds('help', 'ResNet'),
+            'config show.seconds': seconds('config', 'show', largest)}
+
+
+def list_configs(folder):
+    """The configs that are read: those of BENCH_CONFIGS, a file with a path a line, or our own."""
+    if 'BENCH_CONFIGS' in ENV:
+        return
+    ENV['BENCH_CONFIGS'] = f'{folder}/configs.txt'
+    with open(ENV['BENCH_CONFIGS'], 'w') as f:
+        for root in (f'{HERE}/../configs', f'{HERE}/configs'):
+            for at, _, names in os.walk(root):
+                f.writelines(f'{at}/{name}\n' for name in sorted(names) if name.endswith('.py'))
 
 
 def table(ours, theirs):
@@ -97,10 +115,12 @@ def table(ours, theirs):
 
 def main(build, data, out, repeats='3'):
     repeats = int(repeats)
-    ours, theirs = parts(build, repeats)
-    for mine, peer in (training(build, data, repeats), (shell(build), {})):
-        ours.update(mine)
-        theirs.update(peer)
+    with tempfile.TemporaryDirectory() as folder:
+        list_configs(folder)
+        ours, theirs = parts(build, repeats)
+        for mine, peer in (training(build, data, repeats), (shell(build), {})):
+            ours.update(mine)
+            theirs.update(peer)
     print(f'{"seconds, or images a second":44} {"ours":>14} {"Python":>14}   better by')
     table(ours, theirs)
     with open(out, 'w') as f:
