@@ -1,6 +1,7 @@
 /* A grid of pictures with what was predicted for each. Right and wrong are told by a
  * tick or a cross as well as by colour. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -63,21 +64,24 @@ static void draw_mark(mm_canvas *canvas, mm_point at, bool is_tick)
 
 #define ELLIPSIS "\xe2\x80\xa6"
 
-/* Draws text, cut off with an ellipsis where it is wider than `width`. */
-static void draw_words(mm_canvas *canvas, mm_point at, const char *text, double width,
-                       mm_color color)
+/* Draws `text` and `tail`; where both are wider than `width`, `text` is cut off with an
+ * ellipsis. */
+static void draw_words(mm_canvas *canvas, mm_point at, const char *text,
+                       const char *tail, double width, mm_color color)
 {
     mm_text_style style = {.size = TEXT_SIZE, .color = color};
     mmi_str words = {0};
     size_t size = strlen(text);
 
     mmi_str_add(&words, text);
+    mmi_str_add(&words, tail);
     while (size > 0 && mm_text_width(mmi_str_text(&words), TEXT_SIZE) > width) {
         do { /* one character, of several bytes perhaps */
             size--;
         } while (size > 0 && (text[size] & 0xc0) == 0x80);
         mmi_str_cut(&words, size);
         mmi_str_add(&words, ELLIPSIS);
+        mmi_str_add(&words, tail);
     }
     mm_canvas_text(canvas, at, mmi_str_text(&words), &style);
     mmi_str_deinit(&words);
@@ -91,18 +95,16 @@ static void draw_prediction(const struct grid *grid, const mm_grid_cell *cell,
                                       : text_color;
     bool has_mark = cell->label != NULL;
     double indent = has_mark ? MARK_WIDTH : 0.0;
-    mmi_str words = {0};
+    char score[16] = "";
 
     if (has_mark) {
         draw_mark(grid->canvas, (mm_point){at.x, at.y + 3.0}, is_right(cell));
     }
-    mmi_str_add(&words, cell->prediction);
     if (cell->score > 0.0) {
-        mmi_str_addf(&words, " %.0f%%", 100.0 * cell->score);
+        (void)snprintf(score, sizeof score, " %.0f%%", 100.0 * cell->score);
     }
-    draw_words(grid->canvas, (mm_point){at.x + indent, at.y}, mmi_str_text(&words),
+    draw_words(grid->canvas, (mm_point){at.x + indent, at.y}, cell->prediction, score,
                grid->width - indent, color);
-    mmi_str_deinit(&words);
 }
 
 /* The picture keeps its proportions, centred in its square. */
@@ -138,7 +140,7 @@ static void draw_cell(const struct grid *grid, const mm_grid_cell *cell, mm_poin
         mmi_str_addf(&text, "%s%s", cell->prediction != NULL ? "is " : "", cell->label);
         double indent = cell->prediction != NULL ? MARK_WIDTH : 0.0;
         draw_words(grid->canvas, (mm_point){words.x + indent, words.y},
-                   mmi_str_text(&text), grid->width - indent, pale_color);
+                   mmi_str_text(&text), "", grid->width - indent, pale_color);
         mmi_str_deinit(&text);
     }
 }
