@@ -106,6 +106,8 @@ typedef struct mm_progress {
 /** @name Life @{ */
 /** True for top-level config keys that the runner reads, set or not: cfg-options. */
 MM_API bool mm_runner_knows_key(const char *key);
+/** The i-th of them; NULL behind the last. Static storage. */
+MM_API const char *mm_runner_key_at(size_t index);
 /**
  * A runner from a config. Checks every section first, then makes work_dir, logger, hub,
  * visualizer, model and hooks; loaders, optimizer and schedulers follow when needed.

@@ -79,6 +79,11 @@ MM_API mm_status mm_raise_at(mm_status code, const char *c_file, int c_line,
  * code. */
 MM_API mm_status mm_error_hint(const char *format, ...) MM_PRINTF(1, 2);
 
+/** Sets "did you mean 'x'?" with those of `count` names that are nearest to `word`; no
+ * hint if none is near. Returns the pending code. */
+MM_API mm_status mm_error_hint_nearest(const char *word, const char *const *names,
+                                       size_t count);
+
 /**
  * Adds a context frame to the pending error: "while building train_dataloader.dataset".
  * Does nothing if none is pending or MM_ERROR_FRAMES are there. Returns the pending

@@ -143,3 +143,15 @@ void mmi_suggest_hint(const mmi_suggest *suggest)
         mm_error_hint("did you mean %s?", names);
     }
 }
+
+mm_status mm_error_hint_nearest(const char *word, const char *const *names,
+                                size_t count)
+{
+    mmi_suggest suggest = {.word = word};
+
+    for (size_t i = 0; word != NULL && names != NULL && i < count; i++) {
+        mmi_suggest_add(&suggest, names[i]);
+    }
+    mmi_suggest_hint(&suggest);
+    return mm_pending();
+}

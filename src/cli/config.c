@@ -50,10 +50,9 @@ static void print_row(const mm_value *row, const char *value, const char *source
 {
     (void)printf("%s = %s", text_of(row, "path"), text_of(row, value));
     if (text_of(row, source) != NULL) {
-        (void)printf("  %s# %s%s", is_colored ? DIM : "", text_of(row, source),
-                     is_colored ? PLAIN : "");
+        (void)printf("  %s# %s", is_colored ? DIM : "", text_of(row, source));
     }
-    (void)putchar('\n');
+    (void)puts(is_colored ? PLAIN : "");
 }
 
 static void print_origins(const mm_config *config, bool is_colored)
@@ -119,9 +118,6 @@ static void print_change(const mm_value *row, bool is_colored)
     if (text_of(row, "new") != NULL) {
         (void)printf("%s+ ", is_colored ? GREEN : "");
         print_row(row, "new", "new_source", is_colored);
-    }
-    if (is_colored) {
-        (void)fputs(PLAIN, stdout);
     }
 }
 

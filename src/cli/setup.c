@@ -7,79 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/keys.h"
 #include "cli/os_terminal.h"
 #include "mmengine/mmengine.h"
-
-/* --- which keys may be overridden --- */
-
-static bool table_has(const mm_option *table, const char *name)
-{
-    for (; table != NULL && table->name != NULL; table++) {
-        if (table->kind == MM_OPTION_REST ||
-            (table->kind == MM_OPTION_INHERIT ? table_has(table->u.inherited, name)
-                                              : strcmp(table->name, name) == 0)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Components of a type, in any registry: which one a key belongs to is not known. */
-struct search {
-    const char *type;
-    const char *option;
-    bool has_type;
-    bool has_option;
-};
-
-static void look(void *user, const mm_component *component)
-{
-    struct search *search = user;
-
-    if (strcmp(component->name, search->type) == 0) {
-        search->has_type = true;
-        search->has_option =
-            search->has_option || table_has(component->options, search->option);
-    }
-}
-
-static bool is_builder_key(const char *name)
-{
-    return strcmp(name, "type") == 0 || strcmp(name, "_scope_") == 0 ||
-           strcmp(name, "priority") == 0 || strcmp(name, "init_cfg") == 0 ||
-           strcmp(name, "_delete_") == 0;
-}
-
-/* A key that the config lacks is fine if the runner reads it, or if the component whose
- * dict it goes to has such an option. Where no type says what a dict is, any key is. */
-static bool is_known_key(void *user, const mm_config *config, const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    char parent[256];
-
-    (void)user;
-    if (dot == NULL) {
-        return mm_runner_knows_key(path);
-    }
-    (void)snprintf(parent, sizeof(parent), "%.*s", (int)(dot - path), path);
-    const mm_value *dict = mm_config_find(config, parent);
-
-    if (dict == NULL) {
-        return is_known_key(user, config, parent);
-    }
-    const mm_value *type =
-        mm_value_kind(dict) == MM_KIND_DICT ? mm_dict_find(dict, "type") : NULL;
-
-    if (mm_value_kind(type) != MM_KIND_STR || is_builder_key(dot + 1)) {
-        return true;
-    }
-    const char *last = strrchr(mm_value_str(type), '.');
-    struct search search = {.type = last != NULL ? last + 1 : mm_value_str(type),
-                            .option = dot + 1};
-
-    mm_component_each(NULL, look, &search);
-    return !search.has_type || search.has_option;
-}
 
 /* --- loading --- */
 
@@ -88,7 +18,7 @@ static mm_status apply_overrides(mm_config *config, const struct cli_args *args)
     const struct cli_given *given = cli_get(args, "cfg-options");
 
     for (size_t i = 0; i < given->count; i++) {
-        if (mm_config_override(config, given->words[i], is_known_key, NULL) != MM_OK) {
+        if (mm_config_override(config, given->words[i], cli_knows_key, NULL) != MM_OK) {
             return mm_pending();
         }
     }

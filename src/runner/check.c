@@ -58,6 +58,12 @@ bool mm_runner_knows_key(const char *key)
     return false;
 }
 
+const char *mm_runner_key_at(size_t index)
+{
+    return index < sizeof(known_keys) / sizeof(known_keys[0]) ? known_keys[index]
+                                                              : NULL;
+}
+
 mm_value *mmi_section(const mm_runner *runner, const char *key)
 {
     mm_value *value = mm_dict_find(runner->root, key);
