@@ -45,7 +45,7 @@ list_files() {
     else
         find . -type f ! -path './build*/*' ! -path './work_dirs/*' ! -path './.git/*' |
             sed 's|^\./||'
-    fi | grep -v -E '(^|/)(cases|golden)/|^LICENSE$' | sort -u
+    fi | grep -v -E '(^|/)(cases|golden|corpus)/|^LICENSE$' | sort -u
 }
 
 # Ours is one small C program without dependencies, so it is built right here.

@@ -152,109 +152,108 @@ static void test_written(void **state)
 
 /* ---- errors ---- */
 
+static const struct {
+    const char *text, *message, *hint;
+} cases[] = {
+    {"a: b: c\n",
+     "x.yaml:1:5: could not parse YAML: mapping values are not allowed "
+     "in this context",
+     ""},
+    {"a: 1\nb: [1, 2\n",
+     "x.yaml:3:1: could not parse YAML: did not find expected "
+     "',' or ']', while parsing a flow sequence that begins in "
+     "line 2",
+     ""},
+    {"a:\n\t- b\n",
+     "x.yaml:2:1: could not parse YAML: found character that cannot "
+     "start any token, while scanning for the next token that begins "
+     "in line 2",
+     ""},
+    {"\xc3\xa9: \"x\\q\"\n",
+     "x.yaml:1:7: could not parse YAML: found unknown escape "
+     "character, while parsing a quoted scalar that begins in "
+     "line 1",
+     ""},
+    {"a: \x01\n",
+     "x.yaml:1:4: could not parse YAML: control characters are not "
+     "allowed",
+     ""},
+    {"a: \xff\n", "x.yaml:1:4: could not parse YAML: invalid leading UTF-8 octet", ""},
+    {"a: *b\n",
+     "x.yaml:1:4: could not parse YAML: there is no anchor 'b' for this "
+     "alias",
+     ""},
+    {"- &b 1\n- &b 2\n",
+     "x.yaml:2:3: could not parse YAML: the anchor 'b' is there "
+     "twice",
+     ""},
+    {"a: &b\n- *b\n", "x.yaml:2:3: could not parse YAML: 'b' contains itself", ""},
+    {"- <<\n",
+     "x.yaml:1:3: could not parse YAML: a plain '<<' is no value: it means "
+     "something as a key only",
+     "put it in quotes if it is text"},
+    {"a: =\n",
+     "x.yaml:1:4: could not parse YAML: a plain '=' is no value: it means "
+     "something as a key only",
+     "put it in quotes if it is text"},
+    {"a: 1\n<<: 5\n",
+     "x.yaml:2:1: could not parse YAML: '<<' takes a mapping or a "
+     "list of them, not int",
+     ""},
+    {"<<: [{a: 1}, 5]\n",
+     "x.yaml:1:1: could not parse YAML: '<<' takes mappings, "
+     "item 2 of its list is of type int",
+     ""},
+    {"? [1]\n: 2\n", "x.yaml:1:3: could not parse YAML: a list cannot be a key", ""},
+    {"a: 1\n---\nb: 2\n",
+     "x.yaml:2:1: could not parse YAML: expected one document, "
+     "here begins another",
+     ""},
+    {"a: !x 1\n", "x.yaml:1:4: could not parse YAML: unknown tag '!x'", ""},
+    {"a: !!x 1\n", "x.yaml:1:4: could not parse YAML: unknown tag '!!x'", ""},
+    {"a: !!python/object/apply:os.system [ls]\n",
+     "x.yaml:1:4: could not parse YAML: the tag '!!python/object/apply:os.system' "
+     "has "
+     "no data form",
+     "a YAML file is read as data; nothing in it is run"},
+    {"a: !!python/object/apply:eval ['1']\n",
+     "x.yaml:1:4: could not parse YAML: the tag '!!python/object/apply:eval' has "
+     "no "
+     "data form",
+     "a YAML file is read as data; nothing in it is run"},
+    {"!!int x", "x.yaml:1:1: could not parse YAML: 'x' is no int", ""},
+    {"!!float x", "x.yaml:1:1: could not parse YAML: 'x' is no float", ""},
+    {"!!bool x", "x.yaml:1:1: could not parse YAML: 'x' is no bool", ""},
+    {"!!binary a",
+     "x.yaml:1:1: could not parse YAML: binary data is no base64: its "
+     "padding is wrong",
+     ""},
+    {"2021-02-29",
+     "x.yaml:1:1: could not parse YAML: '2021-02-29' is no date: the day "
+     "is out of range for the month",
+     ""},
+    {"!!timestamp x", "x.yaml:1:1: could not parse YAML: 'x' is no timestamp", ""},
+    {"!!map [1]",
+     "x.yaml:1:1: could not parse YAML: expected a mapping, found a "
+     "sequence",
+     ""},
+    {"!!seq x",
+     "x.yaml:1:1: could not parse YAML: expected a sequence, found a "
+     "scalar",
+     ""},
+    {"!!seq {}",
+     "x.yaml:1:1: could not parse YAML: expected a sequence, found a "
+     "mapping",
+     ""},
+    {"!!omap [a]",
+     "x.yaml:1:9: could not parse YAML: expected a mapping with one "
+     "entry",
+     ""},
+};
+
 static void test_errors(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *message, *hint;
-    } cases[] = {
-        {"a: b: c\n",
-         "x.yaml:1:5: could not parse YAML: mapping values are not allowed "
-         "in this context",
-         ""},
-        {"a: 1\nb: [1, 2\n",
-         "x.yaml:3:1: could not parse YAML: did not find expected "
-         "',' or ']', while parsing a flow sequence that begins in "
-         "line 2",
-         ""},
-        {"a:\n\t- b\n",
-         "x.yaml:2:1: could not parse YAML: found character that cannot "
-         "start any token, while scanning for the next token that begins "
-         "in line 2",
-         ""},
-        {"\xc3\xa9: \"x\\q\"\n",
-         "x.yaml:1:7: could not parse YAML: found unknown escape "
-         "character, while parsing a quoted scalar that begins in "
-         "line 1",
-         ""},
-        {"a: \x01\n",
-         "x.yaml:1:4: could not parse YAML: control characters are not "
-         "allowed",
-         ""},
-        {"a: \xff\n", "x.yaml:1:4: could not parse YAML: invalid leading UTF-8 octet",
-         ""},
-        {"a: *b\n",
-         "x.yaml:1:4: could not parse YAML: there is no anchor 'b' for this "
-         "alias",
-         ""},
-        {"- &b 1\n- &b 2\n",
-         "x.yaml:2:3: could not parse YAML: the anchor 'b' is there "
-         "twice",
-         ""},
-        {"a: &b\n- *b\n", "x.yaml:2:3: could not parse YAML: 'b' contains itself", ""},
-        {"- <<\n",
-         "x.yaml:1:3: could not parse YAML: a plain '<<' is no value: it means "
-         "something as a key only",
-         "put it in quotes if it is text"},
-        {"a: =\n",
-         "x.yaml:1:4: could not parse YAML: a plain '=' is no value: it means "
-         "something as a key only",
-         "put it in quotes if it is text"},
-        {"a: 1\n<<: 5\n",
-         "x.yaml:2:1: could not parse YAML: '<<' takes a mapping or a "
-         "list of them, not int",
-         ""},
-        {"<<: [{a: 1}, 5]\n",
-         "x.yaml:1:1: could not parse YAML: '<<' takes mappings, "
-         "item 2 of its list is of type int",
-         ""},
-        {"? [1]\n: 2\n", "x.yaml:1:3: could not parse YAML: a list cannot be a key",
-         ""},
-        {"a: 1\n---\nb: 2\n",
-         "x.yaml:2:1: could not parse YAML: expected one document, "
-         "here begins another",
-         ""},
-        {"a: !x 1\n", "x.yaml:1:4: could not parse YAML: unknown tag '!x'", ""},
-        {"a: !!x 1\n", "x.yaml:1:4: could not parse YAML: unknown tag '!!x'", ""},
-        {"a: !!python/object/apply:os.system [ls]\n",
-         "x.yaml:1:4: could not parse YAML: the tag '!!python/object/apply:os.system' "
-         "has "
-         "no data form",
-         "a YAML file is read as data; nothing in it is run"},
-        {"a: !!python/object/apply:eval ['1']\n",
-         "x.yaml:1:4: could not parse YAML: the tag '!!python/object/apply:eval' has "
-         "no "
-         "data form",
-         "a YAML file is read as data; nothing in it is run"},
-        {"!!int x", "x.yaml:1:1: could not parse YAML: 'x' is no int", ""},
-        {"!!float x", "x.yaml:1:1: could not parse YAML: 'x' is no float", ""},
-        {"!!bool x", "x.yaml:1:1: could not parse YAML: 'x' is no bool", ""},
-        {"!!binary a",
-         "x.yaml:1:1: could not parse YAML: binary data is no base64: its "
-         "padding is wrong",
-         ""},
-        {"2021-02-29",
-         "x.yaml:1:1: could not parse YAML: '2021-02-29' is no date: the day "
-         "is out of range for the month",
-         ""},
-        {"!!timestamp x", "x.yaml:1:1: could not parse YAML: 'x' is no timestamp", ""},
-        {"!!map [1]",
-         "x.yaml:1:1: could not parse YAML: expected a mapping, found a "
-         "sequence",
-         ""},
-        {"!!seq x",
-         "x.yaml:1:1: could not parse YAML: expected a sequence, found a "
-         "scalar",
-         ""},
-        {"!!seq {}",
-         "x.yaml:1:1: could not parse YAML: expected a sequence, found a "
-         "mapping",
-         ""},
-        {"!!omap [a]",
-         "x.yaml:1:9: could not parse YAML: expected a mapping with one "
-         "entry",
-         ""},
-    };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         mm_value *value = mm_yaml_parse(cases[i].text, strlen(cases[i].text), "x.yaml");
