@@ -182,7 +182,11 @@ static bool has_error(const lexer *lex)
 
 /* ---- strings ---- */
 
-static const char *skip_string(const char *p, const char *end, bool formatted);
+/* Strings and fields inside each other; what is deeper is taken for damaged. */
+enum { MAX_FIELDS = 150 };
+
+static const char *skip_string(const char *p, const char *end, bool formatted,
+                               int depth);
 
 /* True if the letters before the quote at `p` make it an f-string. */
 static bool is_formatted(const char *begin, const char *p)
@@ -202,26 +206,32 @@ static bool is_formatted(const char *begin, const char *p)
 }
 
 /* From behind the ':' of a field to behind its '}', or NULL. */
-static const char *skip_field(const char *p, const char *end, char quote, bool triple);
+static const char *skip_field(const char *p, const char *end, char quote, bool triple,
+                              int nesting);
 
-static const char *skip_spec(const char *p, const char *end, char quote, bool triple)
+static const char *skip_spec(const char *p, const char *end, char quote, bool triple,
+                             int nesting)
 {
     while (p != NULL && p < end && *p != '}') {
         if (*p == quote && !triple) {
             return NULL;
         }
-        p = *p == '{' ? skip_field(p + 1, end, quote, triple) : p + 1;
+        p = *p == '{' ? skip_field(p + 1, end, quote, triple, nesting + 1) : p + 1;
     }
     return p != NULL && p < end ? p + 1 : NULL;
 }
 
 /* From behind the '{' of a replacement field to behind its '}', or NULL. Quotes inside
  * are strings of their own, even of the same kind, as in Python 3.12. */
-static const char *skip_field(const char *p, const char *end, char quote, bool triple)
+static const char *skip_field(const char *p, const char *end, char quote, bool triple,
+                              int nesting)
 {
     const char *begin = p;
     int depth = 0;
 
+    if (nesting > MAX_FIELDS) {
+        return NULL;
+    }
     while (p != NULL && p < end) {
         char c = *p;
 
@@ -229,7 +239,7 @@ static const char *skip_field(const char *p, const char *end, char quote, bool t
             return NULL;
         }
         if (c == '\'' || c == '"') {
-            p = skip_string(p, end, is_formatted(begin, p));
+            p = skip_string(p, end, is_formatted(begin, p), nesting + 1);
             continue;
         }
         if (c == '(' || c == '[' || c == '{') {
@@ -239,15 +249,18 @@ static const char *skip_field(const char *p, const char *end, char quote, bool t
         } else if (c == ')' || c == ']' || c == '}') {
             depth--;
         } else if (c == ':' && depth == 0) {
-            return skip_spec(p + 1, end, quote, triple);
+            return skip_spec(p + 1, end, quote, triple, nesting);
         }
         p++;
     }
     return NULL;
 }
 
-/* From the opening quote to behind the closing one, or NULL if there is none. */
-static const char *skip_string(const char *p, const char *end, bool formatted)
+/* From the opening quote to behind the closing one, or NULL if there is none. A string
+ * whose field has no end is taken as if it had none at all, so that it can be reported;
+ * a string inside it then has no end, or trying would take exponential time. */
+static const char *skip_string(const char *p, const char *end, bool formatted,
+                               int depth)
 {
     char quote = *p;
     bool triple = end - p >= 3 && p[1] == quote && p[2] == quote;
@@ -272,11 +285,15 @@ static const char *skip_string(const char *p, const char *end, bool formatted)
                 p += 2;
                 continue;
             }
-            after = skip_field(p + 1, end, quote, triple);
+            after = skip_field(p + 1, end, quote, triple, depth);
             if (after != NULL) {
                 p = after;
                 continue;
             }
+            if (depth > 0) {
+                return NULL;
+            }
+            formatted = false;
         }
         p++;
     }
@@ -295,7 +312,7 @@ size_t mmi_field_end(const mmi_text *text, size_t at, size_t limit)
         char next = end - p > 1 ? p[1] : '\0';
 
         if (c == '\'' || c == '"') {
-            p = skip_string(p, end, is_formatted(begin, p));
+            p = skip_string(p, end, is_formatted(begin, p), 1);
             continue;
         }
         if (depth == 0 && (c == '}' || c == ':' || (c == '!' && next != '='))) {
@@ -358,7 +375,7 @@ static mm_status lex_string(lexer *lex, size_t prefix)
     const char *quote = lex->data + start + prefix;
     bool formatted = prefix > 0 && (memchr(lex->data + start, 'f', prefix) != NULL ||
                                     memchr(lex->data + start, 'F', prefix) != NULL);
-    const char *after = skip_string(quote, lex->data + lex->end, formatted);
+    const char *after = skip_string(quote, lex->data + lex->end, formatted, 0);
 
     if (after == NULL) {
         bool triple = lex->end - start - prefix >= 3 && quote[1] == quote[0] &&
