@@ -113,6 +113,10 @@ function(mm_torch_library)
   add_library(mmengine_torch SHARED ${sources})
   mm_flags(mmengine_torch)
   mm_use_torch(mmengine_torch)
+  # libtorch's headers have fences, which gcc's thread sanitizer does not follow.
+  if(MM_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_compile_options(mmengine_torch PRIVATE -Wno-tsan)
+  endif()
   set_target_properties(mmengine_torch PROPERTIES JOB_POOL_COMPILE torch)
 endfunction()
 
