@@ -133,7 +133,7 @@ static void report_missing(const struct site *given)
     struct mmi_known known;
 
     /* Whose base file it is was only guessed. */
-    if (current->is_guessed &&
+    if (current->is_fragment &&
         !mmi_catalogue_find(site->registry, site->scope, site->type, &known) &&
         mmi_catalogue_elsewhere(site->registry, site->scope, site->type, &known))
         guessed.scope = known.scope;
@@ -193,6 +193,18 @@ static bool is_plain_word(const char *type)
     return type[0] >= 'a' && type[0] <= 'z' && strchr(type, '.') == NULL;
 }
 
+/* Libraries have words of their own for how weights begin; only what is near the name
+ * of an initializer is a slip. */
+static bool is_own_initializer(const struct site *site)
+{
+    mmi_suggest suggest = {.word = site->type};
+
+    if (site->registry == NULL)
+        return false;
+    mmi_catalogue_suggest(&suggest, site->registry, site->scope);
+    return suggest.count == 0;
+}
+
 /* Components whose options name parts of another library: Albumentations. */
 static bool is_foreign_wrapper(const char *type)
 {
@@ -208,8 +220,8 @@ static void audit_site(const struct site *site, const mm_build_args *args, int d
     struct mmi_known known;
 
     if (component == NULL) {
-        if (site->registry != NULL || !is_plain_word(site->type) ||
-            mmi_catalogue_find(NULL, site->scope, site->type, &known))
+        if (args != NULL || (!is_plain_word(site->type) && !is_own_initializer(site)) ||
+            mmi_catalogue_find(site->registry, site->scope, site->type, &known))
             report_missing(site);
         current->foreign_depth += is_foreign_wrapper(site->type) ? 1 : 0;
         audit_entries(site->config, site->path, site->scope, depth);
@@ -221,7 +233,8 @@ static void audit_site(const struct site *site, const mm_build_args *args, int d
         audit_entries(site->config, site->path, site->scope, depth);
         return;
     }
-    if (!mmi_interface_fits(component->interface, args->interface)) {
+    if (!current->is_fragment &&
+        !mmi_interface_fits(component->interface, args->interface)) {
         mm_raise(MM_ECONFIG, "%s: '%s' is a %s, a %s is needed here", site->path,
                  component->name, mmi_interface_name(component->interface),
                  mmi_interface_name(args->interface));
@@ -292,6 +305,10 @@ static void audit_place(const mm_build_args *args, int depth)
         audit_site(&site, args, depth + 1);
         return;
     }
+    if (type == NULL && current->is_fragment) {
+        audit_entries(args->config, path, site.scope, depth + 1);
+        return;
+    }
     if (type == NULL)
         mm_raise(MM_ECONFIG,
                  "%s: the dict has no 'type', which names a component of registry '%s'",
@@ -305,6 +322,18 @@ static void audit_place(const mm_build_args *args, int depth)
 void mmi_audit_build(const mm_build_args *args)
 {
     audit_place(args, 0);
+}
+
+bool mmi_audit_skips_unknown(const mm_component *component)
+{
+    return current != NULL && current->has_own_constructor &&
+           (strcmp(component->registry, "optimizers") == 0 ||
+            strcmp(component->registry, "optim_wrappers") == 0);
+}
+
+bool mmi_audit_skips_missing(void)
+{
+    return current != NULL && current->is_fragment;
 }
 
 mm_status mmi_audit_take(const mm_source *source, const char *path)
@@ -325,6 +354,14 @@ void mmi_audit_name(const mm_build_args *args, const mm_source *source)
         current->num_built++;
 }
 
+bool mmi_audit_has(const char *registry, const char *scope, const char *type)
+{
+    struct mmi_known known;
+
+    return mm_component_find(registry, scope, type) != NULL ||
+           mmi_catalogue_find(registry, scope, type, &known);
+}
+
 bool mmi_audit_knows_scope(const char *scope)
 {
     struct mmi_library library;
@@ -335,10 +372,13 @@ bool mmi_audit_knows_scope(const char *scope)
 /* --- places of unknown meaning --- */
 
 /* Keys below which `type` is a word of its own: the operator of non-maximum
- * suppression, what a policy does. */
+ * suppression; mmagic's pictures; mmrazor's recorders, to which an ending is added. */
 static bool is_own_vocabulary(const char *key)
 {
-    static const char *const keys[] = {"nms", "metainfo", NULL};
+    static const char *const keys[] = {
+        "nms",       "metainfo",          "vis_kwargs_list",   "dream_booth_lora_cfg",
+        "recorders", "student_recorders", "teacher_recorders", "distill_deliveries",
+        NULL};
 
     for (size_t i = 0; keys[i] != NULL; i++) {
         if (strcmp(keys[i], key) == 0)

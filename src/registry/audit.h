@@ -31,8 +31,11 @@ struct mmi_audit {
     void *user;
     /* Components that no table has may come from what the config imports. */
     bool has_imports;
-    /* The scope is a guess: a name of another scope is no mistake. */
-    bool is_guessed;
+    /* A file for others to build on: what is missing or None may come from them, and
+     * its scope is a guess, so that a name of another scope is no mistake. */
+    bool is_fragment;
+    /* Optimizers may have options that their constructor takes out. */
+    bool has_own_constructor;
     int foreign_depth;  /* inside a component whose parts are another library's */
     size_t num_built;   /* components whose options were checked */
     size_t num_visited; /* values looked at: a bound for lists that hold themselves */
@@ -46,10 +49,16 @@ bool mmi_audit_is_on(void);
  * Errors that are no fault of the config stay pending. */
 mm_status mmi_report_fault(const mm_source *source, const char *path);
 
+/* True if the audit passes over an option that a component's table does not have. */
+bool mmi_audit_skips_unknown(const mm_component *component);
+/* True if it passes over a value that is missing or None, of a file for others. */
+bool mmi_audit_skips_missing(void);
 /* Reports the pending error, whatever it is, but for want of memory. */
 mm_status mmi_audit_take(const mm_source *source, const char *path);
 /* Looks for the component that a string names: `constructor='...'`. */
 void mmi_audit_name(const mm_build_args *args, const mm_source *source);
+/* True if a component is built here or known. */
+bool mmi_audit_has(const char *registry, const char *scope, const char *type);
 /* True if a library or a component has such a scope. */
 bool mmi_audit_knows_scope(const char *scope);
 

@@ -116,6 +116,9 @@ static int rank_of(const struct mmi_known *known, const char *registry,
 {
     bool is_own = strcmp(known->scope, scope) == 0;
 
+    /* A registry without a parent is asked whatever scope is in force. */
+    if (registry == NULL && !is_plain(known) && mmi_registry_index(known->registry) < 0)
+        return is_own ? 3 : 1;
     if (!is_own && !is_common(known->scope))
         return 0;
     if (is_plain(known))
@@ -141,6 +144,15 @@ static bool find_plain_name(const char *registry, const char *scope, const char 
         }
     }
     return best > 0;
+}
+
+/* mmcls became mmpretrain; its configs are read with both. */
+static bool find_in_scope(const char *registry, const char *scope, const char *name,
+                          struct mmi_known *out)
+{
+    return find_plain_name(registry, scope, name, out) ||
+           (strcmp(scope, "mmcls") == 0 &&
+            find_plain_name(registry, "mmpretrain", name, out));
 }
 
 /* "mmdet.models" names what is defined in mmdet.models.backbones.resnet too: packages
@@ -191,7 +203,7 @@ bool mmi_catalogue_find(const char *registry, const char *scope, const char *typ
     const char *dot = strchr(type, '.');
     char package[MAX_MODULE];
 
-    if (find_plain_name(registry, mmi_scope_name(scope), type, out))
+    if (find_in_scope(registry, mmi_scope_name(scope), type, out))
         return true;
     if (dot == NULL || dot[1] == '\0')
         return false;
@@ -199,7 +211,7 @@ bool mmi_catalogue_find(const char *registry, const char *scope, const char *typ
     if (strchr(dot + 1, '.') == NULL) {
         struct mmi_library library;
 
-        if (find_plain_name(registry, package, dot + 1, out))
+        if (find_in_scope(registry, package, dot + 1, out))
             return true;
         if (mmi_catalogue_library(package, &library))
             return false; /* "scope.Name" of another registry */

@@ -231,6 +231,7 @@ static mm_status check_names(const struct mmi_reader *reader)
     for (size_t i = 0; i < count; i++) {
         if (is_rest(reader, i) &&
             (!takes_rest || mm_dict_name_at(reader->config, i) == NULL) &&
+            !mmi_audit_skips_unknown(reader->component) &&
             raise_unknown(reader, i) != MM_OK) {
             return mm_pending();
         }
@@ -317,7 +318,8 @@ static mm_status read_row(void *user, const struct mmi_row *row)
         bool is_required = (option->flags & MM_OPTION_REQUIRED) != 0 ||
                            (option->kind == MM_OPTION_I64_N && option->u.text == NULL);
 
-        return is_required ? raise_missing(reader, option) : MM_OK;
+        return is_required && !mmi_audit_skips_missing() ? raise_missing(reader, option)
+                                                         : MM_OK;
     }
     join(reader->path, option->name, path);
     struct mmi_reading reading = {

@@ -35,7 +35,7 @@ static mm_status raise_value(const struct mmi_reading *reading, const char *path
 {
     char shown[MMI_SHOWN_SIZE];
 
-    if (mm_has_error()) {
+    if (mm_has_error() || (mm_value_is_none(value) && mmi_audit_skips_missing())) {
         return mm_pending();
     }
     mmi_show_value(value, shown, sizeof(shown));

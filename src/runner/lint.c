@@ -126,18 +126,38 @@ static void check_metric(struct lint *lint, mm_value *config, const char *path)
     });
 }
 
-/* Metrics, or an evaluator of its own type around them. */
+/* The metrics of an evaluator; those of one that is not built here may have any form.
+ */
+static void check_metrics(struct lint *lint, mm_value *metrics, const char *path,
+                          const char *evaluator)
+{
+    if (evaluator == NULL ||
+        mm_component_find("evaluator", lint->runner.scope, evaluator) != NULL)
+        each_item(lint, metrics, path, check_metric);
+    else
+        mmi_audit_any(metrics, path, lint->runner.scope);
+}
+
+/* A metric, or an evaluator of its own type around metrics; lists of them, lists in
+ * lists for several loaders. */
 static void check_evaluator(struct lint *lint, mm_value *config, const char *path)
 {
-    mm_value *metrics =
-        mm_value_kind(config) == MM_KIND_DICT ? mm_dict_find(config, "metrics") : NULL;
+    mm_kind kind = mm_value_kind(config);
+    mm_value *metrics = kind == MM_KIND_DICT ? mm_dict_find(config, "metrics") : NULL;
 
-    if (metrics == NULL) {
-        each_item(lint, config, path, check_metric);
+    if (kind == MM_KIND_LIST || kind == MM_KIND_TUPLE) {
+        each_item(lint, config, path, check_evaluator);
+        return;
+    }
+    mm_value *type = kind == MM_KIND_DICT ? mm_dict_find(config, "type") : NULL;
+    const char *name = mm_value_kind(type) == MM_KIND_STR ? mm_value_str(type) : NULL;
+
+    if (metrics == NULL &&
+        (name == NULL || !mmi_audit_has("evaluator", lint->runner.scope, name))) {
+        check_metric(lint, config, path);
         return;
     }
     char *inner = mm_strfmt("%s.type", path);
-    mm_value *type = mm_dict_find(config, "type");
 
     if (inner != NULL && type != NULL)
         mmi_audit_name(&(mm_build_args){.registry = "evaluator",
@@ -147,8 +167,8 @@ static void check_evaluator(struct lint *lint, mm_value *config, const char *pat
                        mm_dict_source(config, "type"));
     mm_free(inner);
     inner = mm_strfmt("%s.metrics", path);
-    if (inner != NULL)
-        each_item(lint, metrics, inner, check_metric);
+    if (inner != NULL && metrics != NULL)
+        check_metrics(lint, metrics, inner, name);
     mm_free(inner);
 }
 
@@ -178,6 +198,15 @@ static bool has_many_optimizers(const mm_value *optim)
 {
     return mm_value_kind(optim) == MM_KIND_DICT && !mm_dict_has(optim, "type") &&
            !mm_dict_has(optim, "optimizer");
+}
+
+static bool has_own_constructor(const struct lint *lint)
+{
+    const mm_value *constructor =
+        mmi_find_in(section(lint, "optim_wrapper"), "constructor");
+
+    return mm_value_kind(constructor) == MM_KIND_STR &&
+           strcmp(mm_value_str(constructor), "DefaultOptimWrapperConstructor") != 0;
 }
 
 static void check_wrapper(struct lint *lint, mm_value *config, const char *path)
@@ -218,7 +247,9 @@ static void check_optim(struct lint *lint)
                                         .scope = lint->runner.scope,
                                         .path = "optim_wrapper.constructor"},
                        mm_dict_source(optim, "constructor"));
-    if (has_many_optimizers(optim))
+    if (has_many_optimizers(optim) && has_own_constructor(lint))
+        mmi_audit_any(optim, "optim_wrapper", lint->runner.scope);
+    else if (has_many_optimizers(optim))
         check_wrappers(lint, optim);
     else if (optim != NULL)
         check_wrapper(lint, optim, "optim_wrapper");
@@ -243,6 +274,34 @@ static bool is_whole(const struct lint *lint)
            (section(lint, "model") != NULL &&
             (section(lint, "train_dataloader") != NULL ||
              section(lint, "test_dataloader") != NULL));
+}
+
+/* Keys by which MMCV 1.x knew what MMEngine calls otherwise. */
+static bool is_of_mmcv_1(const struct lint *lint)
+{
+    static const char *const keys[] = {"runner",     "optimizer_config",  "lr_config",
+                                       "log_config", "checkpoint_config", NULL};
+    const mm_value *data = section(lint, "data");
+
+    if (mm_value_kind(data) != MM_KIND_DICT || !mm_dict_has(data, "train") ||
+        section(lint, "train_dataloader") != NULL)
+        return false;
+    for (size_t i = 0; keys[i] != NULL; i++) {
+        if (section(lint, keys[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void report_mmcv_1(const struct lint *lint)
+{
+    (void)mm_raise(MM_ECONFIG,
+                   "data: the config is written for MMCV 1.x, whose keys MMEngine does "
+                   "not read; it is not checked further");
+    (void)mm_error_hint("MMEngine has train_dataloader, optim_wrapper and "
+                        "param_scheduler where 'data', 'optimizer' and 'lr_config' "
+                        "stood");
+    settle(lint, "data");
 }
 
 static void check_scope(struct lint *lint, const struct mmi_audit *audit)
@@ -341,18 +400,22 @@ mm_status mm_config_lint(const mm_lint_args *args, size_t *out_num_checked)
 
     lint.runner.scope =
         mm_value_kind(scope) == MM_KIND_STR ? mm_value_str(scope) : NULL;
-    if (lint.runner.scope == NULL && !is_whole(&lint)) { /* a base file */
+    audit.is_fragment = !is_whole(&lint);
+    audit.has_own_constructor = has_own_constructor(&lint);
+    if (lint.runner.scope == NULL && audit.is_fragment)
         lint.runner.scope = mmi_audit_guess_scope(lint.runner.root);
-        audit.is_guessed = lint.runner.scope != NULL;
-    }
     if (lint.runner.scope == NULL)
         lint.runner.scope = "mmengine";
     audit.has_imports = !args->has_plugins && has_foreign_imports(&lint);
     struct mmi_audit *former = mmi_audit_set(&audit);
 
-    check_scope(&lint, &audit);
-    check_sections(&lint);
-    check_rest(&lint);
+    if (is_of_mmcv_1(&lint)) {
+        report_mmcv_1(&lint);
+    } else {
+        check_scope(&lint, &audit);
+        check_sections(&lint);
+        check_rest(&lint);
+    }
     (void)mmi_audit_set(former);
     mmi_vec_deinit(&lint.spots);
     if (out_num_checked != NULL)

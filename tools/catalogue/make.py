@@ -198,8 +198,8 @@ class World:
     def package_modules(self, package):
         root = os.path.join(self.roots[package], package)
         for folder, folders, files in os.walk(root):
-            folders[:] = sorted(f for f in folders if f not in ('.mim', 'tests', 'test')
-                                and os.path.isfile(os.path.join(folder, f, '__init__.py')))
+            folders[:] = sorted(f for f in folders if f not in
+                                ('.mim', 'tests', 'test', 'configs', '__pycache__'))
             for file in sorted(files):
                 if file.endswith('.py'):
                     parts = os.path.relpath(os.path.join(folder, file),
