@@ -131,7 +131,8 @@ enum {
     MM_OPTION_REQUIRED = 1u << 0, /**< no default: must be given */
     MM_OPTION_NULLABLE = 1u << 1, /**< None is allowed */
     MM_OPTION_HIDDEN = 1u << 2,   /**< accepted, not shown in help */
-    /** nullable, but what is absent is the row's value and not None; ints and floats */
+    /** nullable, but what is absent is the row's value and not None; ints, floats and
+     * lists */
     MM_OPTION_DEFAULT = 1u << 3
 };
 
@@ -209,6 +210,10 @@ struct mm_option {
     .count = sizeof(((MM_OPT_STRUCT *)0)->field) / sizeof(int64_t), .u.text = (text_)
 #define MM_OPT_I64S(field, text_)                                                      \
     .kind = MM_OPTION_I64S, MM_OPT_AT_(field), .u.text = (text_)
+/** As above, and None is an empty list of no data, whatever the default. */
+#define MM_OPT_I64S_NULLABLE(field, text_)                                             \
+    .kind = MM_OPTION_I64S, .flags = MM_OPTION_NULLABLE | MM_OPTION_DEFAULT,           \
+    MM_OPT_AT_(field), .u.text = (text_)
 #define MM_OPT_F64S(field, text_)                                                      \
     .kind = MM_OPTION_F64S, MM_OPT_AT_(field), .u.text = (text_)
 #define MM_OPT_STRS(field, text_)                                                      \

@@ -424,6 +424,15 @@ void mmi_audit_any(mm_value *value, const char *path, const char *scope)
 
 /* --- whose config it is --- */
 
+mm_status mmi_audit_hint_scope(const char *scope)
+{
+    mmi_suggest suggest = {.word = scope};
+
+    mmi_catalogue_suggest_library(&suggest);
+    mmi_suggest_hint(&suggest);
+    return mm_pending();
+}
+
 enum { MAX_SCOPES = 32 };
 
 struct votes {

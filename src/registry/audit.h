@@ -62,6 +62,8 @@ bool mmi_audit_has(const char *registry, const char *scope, const char *type);
 /* True if a library or a component has such a scope. */
 bool mmi_audit_knows_scope(const char *scope);
 
+/* Hints at scopes of nearly that name. */
+mm_status mmi_audit_hint_scope(const char *scope);
 /* The scope that knows most of the types in a config that names none; NULL: none does.
  * Static storage. */
 const char *mmi_audit_guess_scope(const mm_value *root);

@@ -197,6 +197,21 @@ static bool find_path(const char *path, const char *package, struct mmi_known *o
     return best > 0;
 }
 
+/* "a.b.Class.from_pretrained" is the class's. */
+static bool find_method(const char *path, const char *package, struct mmi_known *out)
+{
+    char shorter[2 * MAX_MODULE];
+    const char *last = strrchr(path, '.');
+
+    if (last[1] < 'a' || last[1] > 'z' || (size_t)(last - path) >= sizeof(shorter))
+        return false;
+    (void)snprintf(shorter, sizeof(shorter), "%.*s", (int)(last - path), path);
+    const char *cls = strrchr(shorter, '.');
+
+    return cls != NULL && cls[1] >= 'A' && cls[1] <= 'Z' &&
+           find_path(shorter, package, out);
+}
+
 bool mmi_catalogue_find(const char *registry, const char *scope, const char *type,
                         struct mmi_known *out)
 {
@@ -216,7 +231,7 @@ bool mmi_catalogue_find(const char *registry, const char *scope, const char *typ
         if (mmi_catalogue_library(package, &library))
             return false; /* "scope.Name" of another registry */
     }
-    return find_path(type, package, out);
+    return find_path(type, package, out) || find_method(type, package, out);
 }
 
 bool mmi_catalogue_elsewhere(const char *registry, const char *scope, const char *name,

@@ -55,7 +55,7 @@ static void store_nullable(const mm_option *option, void *field)
 static mm_status store_default(mm_instance *instance, const mm_option *option,
                                void *field)
 {
-    if ((option->flags & MM_OPTION_NULLABLE) != 0) {
+    if ((option->flags & MM_OPTION_NULLABLE) != 0 && option->kind != MM_OPTION_I64S) {
         store_nullable(option, field);
         return MM_OK;
     }

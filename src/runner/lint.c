@@ -27,6 +27,9 @@ struct lint {
 
 static bool is_new_spot(struct lint *lint, const struct mmi_finding *finding)
 {
+    /* Options of the command line share their places. */
+    if (strncmp(finding->source->file, "--", 2) == 0)
+        return true;
     struct spot spot = {*finding->source, finding->kind == MMI_FINDING_FAULT};
 
     for (size_t i = 0; i < lint->spots.count; i++) {
@@ -193,11 +196,19 @@ static void check_mode(struct lint *lint, mm_mode mode)
     settle(lint, evaluator);
 }
 
-/* Several optimizers: a constructor of its own and a dict of wrappers by name. */
+/* Several optimizers: a dict of wrappers by name. */
 static bool has_many_optimizers(const mm_value *optim)
 {
-    return mm_value_kind(optim) == MM_KIND_DICT && !mm_dict_has(optim, "type") &&
-           !mm_dict_has(optim, "optimizer");
+    if (mm_value_kind(optim) != MM_KIND_DICT || mm_dict_has(optim, "type") ||
+        mm_dict_has(optim, "optimizer"))
+        return false;
+    for (size_t i = 0; i < mm_value_len(optim); i++) {
+        const mm_value *item = mm_dict_at(optim, i);
+
+        if (mm_value_kind(item) == MM_KIND_DICT && mm_dict_has(item, "optimizer"))
+            return true;
+    }
+    return false;
 }
 
 static bool has_own_constructor(const struct lint *lint)
@@ -233,6 +244,15 @@ static void check_wrappers(struct lint *lint, mm_value *optim)
     }
 }
 
+/* Base files hold some sections only: there nothing is missing. */
+static bool is_whole(const struct lint *lint)
+{
+    return (lint->args->flags & MM_LINT_STRICT) != 0 ||
+           (section(lint, "model") != NULL &&
+            (section(lint, "train_dataloader") != NULL ||
+             section(lint, "test_dataloader") != NULL));
+}
+
 static void check_optim(struct lint *lint)
 {
     mm_value *optim = section(lint, "optim_wrapper");
@@ -247,6 +267,12 @@ static void check_optim(struct lint *lint)
                                         .scope = lint->runner.scope,
                                         .path = "optim_wrapper.constructor"},
                        mm_dict_source(optim, "constructor"));
+    if (is_whole(lint) && mm_value_kind(optim) == MM_KIND_DICT &&
+        !has_many_optimizers(optim) && !mm_dict_has(optim, "optimizer") &&
+        !has_own_constructor(lint)) {
+        (void)mm_raise(MM_ECONFIG, "optim_wrapper: there is no 'optimizer' in it");
+        settle(lint, "optim_wrapper");
+    }
     if (has_many_optimizers(optim) && has_own_constructor(lint))
         mmi_audit_any(optim, "optim_wrapper", lint->runner.scope);
     else if (has_many_optimizers(optim))
@@ -265,15 +291,6 @@ static void check_model(struct lint *lint)
     if (section(lint, "model") != NULL)
         (void)mmi_check_model(&lint->runner);
     settle(lint, "model");
-}
-
-/* Base files hold some sections only: there nothing is missing. */
-static bool is_whole(const struct lint *lint)
-{
-    return (lint->args->flags & MM_LINT_STRICT) != 0 ||
-           (section(lint, "model") != NULL &&
-            (section(lint, "train_dataloader") != NULL ||
-             section(lint, "test_dataloader") != NULL));
 }
 
 /* Keys by which MMCV 1.x knew what MMEngine calls otherwise. */
@@ -310,6 +327,7 @@ static void check_scope(struct lint *lint, const struct mmi_audit *audit)
         return;
     (void)mm_raise(MM_ECONFIG, "default_scope: no library is known as '%s'",
                    lint->runner.scope);
+    (void)mmi_audit_hint_scope(lint->runner.scope);
     settle(lint, "default_scope");
 }
 

@@ -119,27 +119,91 @@ static mm_status setup_device(mm_runner *runner)
     return mm_pending();
 }
 
+static mm_value *default_visualizer(void)
+{
+    mm_value *config = mm_value_new_dict();
+    mm_value *backends = mm_value_new_list();
+    mm_value *local = mm_value_new_dict();
+
+    mm_dict_put_str(local, "type", "LocalVisBackend");
+    mm_list_push(backends, local);
+    mm_dict_put_str(config, "type", "Visualizer");
+    mm_dict_take(config, "vis_backends", backends);
+    return config;
+}
+
+/* True if the component is known, but not built here: then the run goes on without it.
+ */
+static bool is_unbuilt(const mm_runner *runner, mm_value *config, const char *registry,
+                       const char *path)
+{
+    mm_error error;
+
+    if (mm_has_error() || mm_build_check(&(mm_build_args){
+                              .registry = registry,
+                              .config = config,
+                              .scope = runner->scope,
+                              .path = path,
+                          }) != MM_EUNSUPPORTED)
+        return false;
+    (void)mm_error_take(&error);
+    mm_log(MM_LOG_WARN, "%s; continuing without it", error.message);
+    return true;
+}
+
+/* The backends of a visualizer that are built here. */
+static mm_value *usable_backends(const mm_runner *runner, const mm_value *given)
+{
+    mm_value *backends = mm_value_new_list();
+
+    for (size_t i = 0; i < mm_value_len(given) && !mm_has_error(); i++) {
+        mm_value *item = mm_list_get(given, i);
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "visualizer.vis_backends[%zu]", i);
+        if (mm_value_kind(item) != MM_KIND_DICT ||
+            !is_unbuilt(runner, item, "visbackends", path))
+            mm_list_append(backends, item);
+    }
+    return backends;
+}
+
+/* Pictures and trackers are no part of training: those that other libraries have and
+ * this one has not are left out, with a warning. The result is yours. */
+static mm_value *usable_visualizer(const mm_runner *runner)
+{
+    mm_value *given = mmi_section(runner, "visualizer");
+
+    if (given == NULL)
+        return default_visualizer();
+    if (mm_value_kind(given) != MM_KIND_DICT)
+        return mm_value_ref(given);
+    mm_value *config = mm_value_copy(given);
+    mm_value *backends = mmi_find_in(given, "vis_backends");
+
+    if (mm_value_kind(backends) == MM_KIND_LIST)
+        mm_dict_take(config, "vis_backends", usable_backends(runner, backends));
+    if (is_unbuilt(runner, config, "visualizers", "visualizer")) {
+        mm_value *plain = default_visualizer();
+
+        if (mm_dict_has(config, "vis_backends"))
+            mm_dict_put(plain, "vis_backends", mm_dict_find(config, "vis_backends"));
+        mm_value_unref(config);
+        config = plain;
+    }
+    return config;
+}
+
 static mm_status setup_visualizer(mm_runner *runner)
 {
-    mm_value *config = mmi_section(runner, "visualizer");
-    mm_value *own = NULL;
+    mm_value *config = usable_visualizer(runner);
 
-    if (config == NULL) {
-        mm_value *backends = mm_value_new_list();
-        mm_value *local = mm_value_new_dict();
-
-        own = config = mm_value_new_dict();
-        mm_dict_put_str(local, "type", "LocalVisBackend");
-        mm_list_push(backends, local);
-        mm_dict_put_str(own, "type", "Visualizer");
-        mm_dict_take(own, "vis_backends", backends);
-    }
     runner->visualizer = mm_visualizer_new(&(mm_visualizer_args){
         .config = config,
         .scope = runner->scope,
         .save_dir = runner->log_dir,
     });
-    mm_value_unref(own);
+    mm_value_unref(config);
     if (runner->visualizer == NULL)
         return mm_pending();
     return mm_visualizer_add_config(runner->visualizer, runner->config);

@@ -426,6 +426,8 @@ class Maker:
             if node.name in LOOPS:
                 self.loop(module, node)
                 return
+            if not isinstance(node, ast.ClassDef):
+                env = {**env, **self.local_imports(module, node)}
         if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
             items = self.items(module, node.iter, env)
             for item in items if items is not None else []:
@@ -437,6 +439,15 @@ class Maker:
             self.called(module, node, env)
         for child in ast.iter_child_nodes(node):
             self.walk(module, child, env)
+
+    def local_imports(self, module, function):
+        """What a function imports for itself: name -> (module, name)."""
+        home, found = self.world.module(module), {}
+        for node in ast.walk(function):
+            if isinstance(node, ast.ImportFrom):
+                for item in node.names:
+                    found[item.asname or item.name] = (home.absolute(node), item.name)
+        return found
 
     def loop(self, module, node):
         """A function of LOOPS: the classes of the module it looks through."""

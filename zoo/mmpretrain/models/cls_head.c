@@ -165,6 +165,8 @@ static void put_accuracy(const mmz_cls_head_base *head, mm_value *losses,
     int64_t num = mm_size(score, 0);
     mm_tensor *index = NULL;
 
+    if (head->topk.count == 0)
+        return; /* None: nothing to count */
     if (mm_ndim(target) != 1) {
         mm_raise(MM_ESHAPE, "cal_acc makes no sense with soft labels");
         return;
@@ -312,7 +314,8 @@ const mm_model_ops mmz_cls_head_ops = {
 const mm_option mmz_cls_head_options[] = {
     {"loss", "config of the loss; default CrossEntropyLoss",
      MM_OPT_BUILD(loss, "models")},
-    {"topk", "which top-k accuracies cal_acc gives", MM_OPT_I64S(topk, "(1,)")},
+    {"topk", "which top-k accuracies cal_acc gives",
+     MM_OPT_I64S_NULLABLE(topk, "(1,)")},
     {"cal_acc", "report the accuracy on the training batch",
      MM_OPT_BOOL(cal_acc, false)},
     {0},

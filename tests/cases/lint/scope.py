@@ -1,0 +1,2 @@
+default_scope = 'mmpretrian'
+model = dict(type='mmdte.FasterRCNN')
