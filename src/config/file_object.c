@@ -2,6 +2,7 @@
  * whole, at once, and never written. */
 #include <string.h>
 
+#include "base/os.h"
 #include "config/objects.h"
 #include "mmengine/file.h"
 #include "mmengine/memory.h"
@@ -59,12 +60,16 @@ static mm_value *new_file(mmi_eval *ev, const char *path, bool is_binary)
 {
     mmi_file_object *file = NULL;
     int64_t size = 0;
+    mmi_stat info = {0};
 
     if (!mm_file_exists(path) || mm_file_is_dir(path)) {
         return mmi_fail(ev, EXC_FILE_NOT_FOUND, "could not open '%s': %s", path,
                         mm_file_is_dir(path) ? "it is a folder" : "no such file");
     }
-    size = mm_file_size(path);
+    if (!mmi_os_find_stat(path, &info) || !info.is_file) { /* pipes, devices */
+        return mmi_fail(ev, EXC_OS, "could not open '%s': it is no regular file", path);
+    }
+    size = info.size;
     if (size < 0 || !mmi_reserve(ev, (size_t)size)) {
         return NULL;
     }

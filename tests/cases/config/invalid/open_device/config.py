@@ -1,0 +1,1 @@
+x = open("/dev/zero").read()
