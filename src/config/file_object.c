@@ -56,21 +56,20 @@ static bool check_mode(mmi_eval *ev, const mm_value *mode, bool *out_is_binary)
     return true;
 }
 
+/* What is no regular file (a folder, a pipe, a device) is not read: it may never end.
+ */
 static mm_value *new_file(mmi_eval *ev, const char *path, bool is_binary)
 {
     mmi_file_object *file = NULL;
-    int64_t size = 0;
-    mmi_stat info = {0};
+    mmi_stat stat = {0};
+    bool found = mmi_os_find_stat(path, &stat);
 
-    if (!mm_file_exists(path) || mm_file_is_dir(path)) {
-        return mmi_fail(ev, EXC_FILE_NOT_FOUND, "could not open '%s': %s", path,
-                        mm_file_is_dir(path) ? "it is a folder" : "no such file");
+    if (!found || !stat.is_file) {
+        return mmi_fail(ev, found ? EXC_OS : EXC_FILE_NOT_FOUND,
+                        "could not open '%s': %s", path,
+                        found ? "it is no regular file" : "no such file");
     }
-    if (!mmi_os_find_stat(path, &info) || !info.is_file) { /* pipes, devices */
-        return mmi_fail(ev, EXC_OS, "could not open '%s': it is no regular file", path);
-    }
-    size = info.size;
-    if (size < 0 || !mmi_reserve(ev, (size_t)size)) {
+    if (!mmi_reserve(ev, (size_t)stat.size)) {
         return NULL;
     }
     file = mmi_object_new(sizeof(*file), deinit_file);

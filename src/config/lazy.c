@@ -452,12 +452,12 @@ mm_value *mmi_load_lazy(mmi_load *load, mmi_module *module, const mmi_link *link
     module->is_lazy = true;
     module->globals = mm_value_new_dict();
     module->bases = mm_value_new_dict();
+    ev->module = module;
     put_file_name(&lazy);
     module->read_base = find_read_base(&lazy);
     if (module->read_base != NULL) {
         (void)load_bases(&lazy, &module->read_base->u.with.body);
     }
-    ev->module = module;
     scan_block(&lazy, &module->ast.body);
     bind_modules(&lazy);
     if (!mm_has_error()) {

@@ -2,7 +2,7 @@
 #ifndef MM_CONFIG_LAZY_H
 #define MM_CONFIG_LAZY_H
 
-#include "config/base.h"
+#include "config/load.h"
 
 /* Reads what a parsed lazy file inherits, runs it, and gives what it leaves: the
  * finished tree of the file asked for, or the live names of a base. */

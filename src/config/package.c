@@ -6,7 +6,7 @@
 
 #include "base/os.h"
 #include "base/suggest.h"
-#include "config/base.h"
+#include "config/load.h"
 #include "config/util.h"
 #include "mmengine/file.h"
 #include "mmengine/memory.h"

@@ -14,8 +14,6 @@
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
 
-enum { MAX_FILE = 256 << 20 };
-
 /* ---- reading ---- */
 
 static void count_place(const char *text, size_t offset, int32_t *out_line,
@@ -115,17 +113,8 @@ mm_status mmi_text_read(mmi_text *text, const char *given, const char *path,
                         const char *file)
 {
     size_t size = 0;
-    mmi_stat info = {0};
-    char *source = NULL;
+    char *source = mm_file_read(given, &size);
 
-    /* a pipe might never answer, a device never end */
-    if (mmi_os_find_stat(given, &info) && (!info.is_file || info.size > MAX_FILE)) {
-        return mm_raise(MM_ECONFIG, "could not read config '%s': it is %s", file,
-                        info.is_dir    ? "a folder"
-                        : info.is_file ? "larger than 256 MB"
-                                       : "no regular file");
-    }
-    source = mm_file_read(given, &size);
     if (source == NULL) {
         return mm_pending();
     }

@@ -370,6 +370,11 @@ static mm_value *call_range(mmi_eval *ev, const mmi_args *args)
         return NULL;
     }
     for (size_t i = 0; i < count; i++) {
+        if (mm_value_kind(mmi_arg(args, i)) == MM_KIND_BIGINT) {
+            return mmi_fail(ev, EXC_FATAL,
+                            "a range of ints beyond 64 bits is not "
+                            "supported");
+        }
         if (!mmi_as_index(ev, mmi_arg(args, i), &bounds[count == 1 ? 1 : i])) {
             return NULL;
         }

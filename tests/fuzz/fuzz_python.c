@@ -3,7 +3,7 @@
  * value. */
 #include "fuzz.h"
 
-#include "config/base.h"
+#include "config/load.h"
 
 enum { MOST_STEPS = 20000, MOST_BYTES = 4 << 20, MOST_VALUES = 5000 };
 
