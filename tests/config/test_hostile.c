@@ -1,11 +1,11 @@
 /* Configs that would hang or exhaust the host end in an error that says why. The limits
  * are small here, so that each takes milliseconds. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/os.h"
 #include "check.h"
 #include "mmengine/config.h"
 #include "mmengine/file.h"
@@ -14,7 +14,7 @@ static const mm_config_args small = {
     .limits = {.max_steps = 200000, .max_bytes = 8 << 20}};
 
 /* The folder that the files of a test stand in. */
-static char folder[] = "/tmp/mm_hostile_XXXXXX";
+static char *folder;
 
 static char *path_of(const char *name)
 {
@@ -348,16 +348,16 @@ static void test_nesting(void **state)
 static int make_folder(void **state)
 {
     (void)state;
-    return mkdtemp(folder) == NULL;
+    folder = mmi_os_temp_dir("mm-hostile-");
+    return folder == NULL;
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    char *command = mm_strfmt("rm -r %s", folder);
-    int code = system(command);
+    int code = mmi_os_remove_tree(folder);
 
-    mm_free(command);
+    mm_free(folder);
     return code;
 }
 
