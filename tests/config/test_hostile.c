@@ -170,8 +170,7 @@ static void test_folder(void **state)
     char *path = path_of("folder.py");
 
     assert_int_equal(mkdir(path, 0700), 0);
-    check_refused("folder.py",
-                  "could not read config 'folder.py': it is a folder");
+    check_refused("folder.py", "could not read config 'folder.py': it is a folder");
     mm_free(path);
 }
 
