@@ -30,6 +30,13 @@ add_test(NAME setup/choices
          COMMAND sh ${PROJECT_SOURCE_DIR}/tests/setup/run.sh ${PROJECT_SOURCE_DIR}
                  ${PROJECT_BINARY_DIR}/test_setup)
 
+# PyYAML, where it is at hand, reads what we write.
+add_test(NAME fileio/yaml_interop
+         COMMAND sh ${PROJECT_SOURCE_DIR}/tests/fileio/yaml_interop.sh
+                 $<TARGET_FILE:fileio_test_yaml>
+         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
+set_tests_properties(fileio/yaml_interop PROPERTIES SKIP_RETURN_CODE 77)
+
 # The demo itself, short, and what the README shows.
 if(TARGET mmengine_cli AND TARGET mmengine_torch)
   add_test(NAME demo/digits

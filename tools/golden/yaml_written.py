@@ -1,8 +1,8 @@
 """What the YAML writer makes of the documents of yaml.txt, after PyYAML has read it back.
 
-Usage, from the folder tests: python ../tools/golden/yaml_written.py PROGRAM golden/fileio
+Usage, from the folder tests: python ../tools/golden/yaml_written.py PROGRAM [golden/fileio]
 
-PROGRAM is the test program fileio_test_yaml. Nothing is written unless PyYAML reads every
+PROGRAM is the test program fileio_test_yaml. Without a folder it only checks. Nothing is written unless PyYAML reads every
 text as the value of its document, types and (where it is kept) order included.
 """
 import subprocess
@@ -31,7 +31,7 @@ def load(text):
     return json.loads(json.dumps(value)) if 'OrderedDict' in repr(value) else value
 
 
-def main(program, folder):
+def main(program, folder=None):
     lines = subprocess.run([program, '--print'], check=True, capture_output=True,
                            text=True).stdout
     for line in lines.splitlines():
@@ -40,8 +40,9 @@ def main(program, folder):
         for form in ('plain', 'kept'):
             if not same(load(row[form]), value, form == 'kept'):
                 sys.exit(f'{row["text"]!r} is written as {row[form]!r}')
-    with open(f'{folder}/yaml_written.txt', 'w', encoding='utf-8') as out:
-        out.write(lines)
+    if folder is not None:
+        with open(f'{folder}/yaml_written.txt', 'w', encoding='utf-8') as out:
+            out.write(lines)
 
 
 main(*sys.argv[1:])
