@@ -110,12 +110,61 @@ static void test_errors(void **state)
     }
 }
 
+/* ---- merge_from_dict ---- */
+
+static bool check_merge(const mm_value *row)
+{
+    mm_config *config = mm_config_from_value(mm_dict_get(row, "base"));
+    mm_status status = mm_config_merge(config, mm_dict_get(row, "options"));
+    const mm_value *expected = mm_dict_find(row, "value");
+    bool is_same = expected == NULL ? status < 0 : status == MM_OK;
+
+    (void)mm_error_take(NULL);
+    if (is_same && expected != NULL) {
+        char *one = mm_config_json(mm_config_root(config));
+        char *two = mm_config_json(expected);
+
+        is_same = strcmp(one, two) == 0;
+        mm_free(one);
+        mm_free(two);
+    }
+    if (!is_same) {
+        char *text = mm_value_repr(row);
+        char *got = mm_value_repr(mm_config_root(config));
+
+        (void)printf("%s\n  gives %s\n", text, got);
+        mm_free(text);
+        mm_free(got);
+    }
+    mm_config_unref(config);
+    return is_same;
+}
+
+static void test_merge(void **state)
+{
+    (void)state;
+    size_t size = 0;
+    char *data = mm_file_read("golden/config/merge.txt", &size);
+    mm_value *rows = mm_json_parse_lines(data, size, NULL);
+    size_t different = 0;
+
+    check_ok();
+    assert_true(mm_value_len(rows) > 600);
+    for (size_t i = 0; i < mm_value_len(rows); i++) {
+        different += !check_merge(mm_list_get(rows, i));
+    }
+    assert_int_equal(different, 0);
+    mm_value_unref(rows);
+    mm_free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CLEAN_TEST(test_golden),
         CLEAN_TEST(test_blanks),
         CLEAN_TEST(test_errors),
+        CLEAN_TEST(test_merge),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
