@@ -734,6 +734,50 @@ static void test_dropout_scales_what_is_left(void **state)
     mm_scope_close(scope);
 }
 
+/* Plain samples are copied by the bridge itself; all others go through libtorch. */
+static void compare_stack(mm_tensor *x, mm_tensor *y)
+{
+    mm_tensor *both[2] = {x, y};
+    mm_tensor *ours = mm_stack(both, 2, 0);
+    mm_tensor *theirs = mm_op("aten::stack", MM_TS(both, 2), MM_I(0));
+
+    check_ok();
+    assert_int_equal(mm_tensor_dtype(ours), mm_tensor_dtype(theirs));
+    mm_tensor_info a, b;
+
+    assert_int_equal(mm_tensor_info_get(ours, &a), MM_OK);
+    assert_int_equal(mm_tensor_info_get(theirs, &b), MM_OK);
+    assert_int_equal(a.requires_grad, b.requires_grad);
+    assert_true(mm_tensor_equal(ours, theirs));
+}
+
+static void test_stacking_samples_is_libtorchs(void **state)
+{
+    mm_scope scope = mm_scope_open();
+    mm_tensor *x = mm_randn(MM_DIMS(3, 4)), *y = mm_randn(MM_DIMS(3, 4));
+    mm_tensor *leaf = mm_randn(MM_DIMS(3, 4));
+    (void)state;
+
+    assert_int_equal(mm_set_requires_grad(leaf, true), MM_OK);
+    compare_stack(x, y);
+    compare_stack(x, leaf);
+    compare_stack(mm_t(x), mm_t(y));
+    compare_stack(mm_select(x, 0, 1), mm_select(y, 0, 2)); /* parts of others */
+    compare_stack(mm_cast(x, MM_DTYPE_U8), mm_cast(y, MM_DTYPE_U8));
+    compare_stack(mm_cast(x, MM_DTYPE_BF16), mm_cast(y, MM_DTYPE_BF16));
+    compare_stack(mm_cast(x, MM_DTYPE_I64), y); /* promoted */
+    compare_stack(mm_scalar(1.0, MM_DTYPE_F64), mm_scalar(2.0, MM_DTYPE_F64));
+    compare_stack(mm_zeros(MM_DIMS(0, 4)), mm_zeros(MM_DIMS(0, 4)));
+    mm_tensor *uneven[2] = {x, mm_select(y, 0, 0)};
+
+    assert_null(mm_stack(uneven, 2, 0));
+    check_error(MM_ETORCH);
+    assert_null(mm_stack(uneven, 0, 0));
+    assert_true(mm_has_error());
+    (void)mm_error_take(NULL);
+    mm_scope_close(scope);
+}
+
 static void test_ten_thousand_operations_leave_nothing(void **state)
 {
     (void)state;
@@ -763,6 +807,7 @@ int test_ops(void)
         CLEAN_TEST(test_no_scope_is_an_error),
         CLEAN_TEST(test_batch_norm_keeps_statistics),
         CLEAN_TEST(test_dropout_scales_what_is_left),
+        CLEAN_TEST(test_stacking_samples_is_libtorchs),
         CLEAN_TEST(test_ten_thousand_operations_leave_nothing),
     };
 
