@@ -39,6 +39,7 @@ enum {
     MM_LINT_STRICT = 1u << 2 /**< sections that must come together are missed */
 };
 
+/** What to check and who hears of it. */
 typedef struct mm_lint_args {
     mm_config *config; /**< required */
     /** required: called for each finding, in the order of the runner's sections; a

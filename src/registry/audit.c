@@ -121,6 +121,23 @@ static void report_import(const struct site *site, const char *path,
     (void)report(MMI_FINDING_IMPORT, source, path, site->type, "");
 }
 
+/* A known name is at most `edits` away. */
+static bool has_near(const struct site *site, int edits)
+{
+    const char *dot = strrchr(site->type, '.');
+    mmi_suggest suggest = {.word = dot != NULL ? dot + 1 : site->type};
+
+    mmi_catalogue_suggest(&suggest, site->registry, site->scope);
+    return suggest.count > 0 && suggest.distances[0] <= 2 * edits;
+}
+
+/* In a file for others to build on, what is no slip may come from what they import. */
+static bool may_come_later(const struct site *site)
+{
+    return current->is_fragment && strchr(site->type, '.') == NULL &&
+           !has_near(site, 1);
+}
+
 /* No table of this library has the name. */
 static void report_missing(const struct site *given)
 {
@@ -148,7 +165,8 @@ static void report_missing(const struct site *given)
         (void)mmi_component_missing(MM_ECONFIG, site->registry, site->scope, site->type,
                                     path);
         (void)report(MMI_FINDING_UNBUILT, source, path, site->type, library);
-    } else if (current->has_imports || is_foreign_path(site->type)) {
+    } else if (current->has_imports || is_foreign_path(site->type) ||
+               may_come_later(site)) {
         report_import(site, path, source);
     } else {
         (void)mmi_component_missing(MM_ECONFIG, site->registry, site->scope, site->type,
@@ -187,22 +205,21 @@ static void audit_init_cfg(const struct site *site, int depth)
 }
 
 /* In a place of unknown meaning: a word of the option's own, as the kinds of steps of
- * mmdet's FPG neck. Components begin with a capital, but for those the tables know. */
+ * mmdet's FPG neck. Components have a capital, but for those the tables know. */
 static bool is_plain_word(const char *type)
 {
-    return type[0] >= 'a' && type[0] <= 'z' && strchr(type, '.') == NULL;
+    for (const char *c = type; *c != '\0'; c++) {
+        if ((*c >= 'A' && *c <= 'Z') || *c == '.')
+            return false;
+    }
+    return true;
 }
 
 /* Libraries have words of their own for how weights begin; only what is near the name
  * of an initializer is a slip. */
 static bool is_own_initializer(const struct site *site)
 {
-    mmi_suggest suggest = {.word = site->type};
-
-    if (site->registry == NULL)
-        return false;
-    mmi_catalogue_suggest(&suggest, site->registry, site->scope);
-    return suggest.count == 0;
+    return site->registry != NULL && !has_near(site, 4);
 }
 
 /* Components whose options name parts of another library: Albumentations. */

@@ -445,7 +445,7 @@ static mm_status loop_args(const mm_runner *runner, mm_mode mode, mm_build_args 
         return mmi_report_fault(mm_dict_source(config, "by_epoch"), path);
     }
     if (mode == MM_MODE_TRAIN && !mm_dict_has(config, "type") &&
-        !mm_dict_has(config, "by_epoch")) {
+        !mm_dict_has(config, "by_epoch") && !mmi_audit_skips_missing()) {
         (void)mm_raise(MM_ECONFIG, "train_cfg has neither 'type' nor 'by_epoch'");
         (void)mm_error_hint("by_epoch=True counts epochs, by_epoch=False iterations");
         return mmi_report_fault(mm_dict_source_at(config, 0), path);
