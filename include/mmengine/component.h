@@ -276,6 +276,13 @@ MM_API const mm_component *mm_component_find(const char *registry, const char *s
 MM_API const mm_component *mm_component_get(const char *registry, const char *scope,
                                             const char *name);
 
+/**
+ * Writes which public libraries have components of a name, whether built here or not:
+ * "mmdetection 3.3.0 (models), mmyolo 0.6.0 (models)". Of a dotted name the last part
+ * counts. Returns how many there are; what does not fit is cut. Raises nothing.
+ */
+MM_API size_t mm_component_libraries(const char *name, char *out, size_t out_size);
+
 /** Visits all components of a registry (NULL: of all) in order of registry, scope,
  * name. */
 MM_API void mm_component_each(const char *registry,

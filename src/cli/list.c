@@ -185,7 +185,16 @@ static int help_unknown(const struct cli_args *args, const struct search *search
     char hint[200] = "'mmengine list' shows what there is; a plugin's components are "
                      "known only to configs that import it";
     const char *near = mm_suggest(search->name, search->all, search->num_all);
+    char libraries[256];
 
+    if (mm_component_libraries(name, libraries, sizeof(libraries)) > 0) {
+        char known[512];
+
+        (void)snprintf(known, sizeof(known),
+                       "'%.120s' is not built here; known from %s", name, libraries);
+        return cli_usage_error(args, known,
+                               "a C plugin can add it: 'mmengine help plugin'");
+    }
     (void)snprintf(message, sizeof(message), "nothing is called '%.120s'", name);
     if (near != NULL) {
         (void)snprintf(hint, sizeof(hint), "did you mean '%.100s'?", near);

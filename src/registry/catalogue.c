@@ -289,3 +289,32 @@ void mmi_catalogue_suggest(mmi_suggest *suggest, const char *registry,
             mmi_suggest_add(suggest, line.name);
     }
 }
+
+size_t mm_component_libraries(const char *name, char *out, size_t out_size)
+{
+    const char *dot = name != NULL ? strrchr(name, '.') : NULL;
+    const char *last = dot != NULL ? dot + 1 : name;
+    struct mmi_known line;
+    size_t at = 0;
+    size_t used = 0;
+    size_t count = 0;
+
+    if (out_size > 0)
+        out[0] = '\0';
+    while (last != NULL && last[0] != '\0' && next_of(last, &at, &line)) {
+        char package[64];
+        struct mmi_library library = {.version = "", .distribution = package};
+
+        if (is_plain(&line))
+            continue;
+        mmi_catalogue_package(&line, package, sizeof(package));
+        (void)mmi_catalogue_library(package, &library);
+        if (used < out_size)
+            used += (size_t)snprintf(out + used, out_size - used, "%s%s%s%s (%s)",
+                                     count > 0 ? ", " : "", library.distribution,
+                                     library.version[0] != '\0' ? " " : "",
+                                     library.version, line.registry);
+        count++;
+    }
+    return count;
+}

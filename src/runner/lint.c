@@ -4,6 +4,7 @@
  * a run needs comes first. */
 #include "mmengine/lint.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/suggest.h"
@@ -354,6 +355,100 @@ static void check_sections(struct lint *lint)
     check_build(lint, "tta_model", "models", NULL);
 }
 
+/* --- slips in keys that nobody looks for --- */
+
+/* What MMEngine reads of sections that have no option table. */
+struct keys {
+    const char *section;
+    bool is_closed; /* any other key is an error there, elsewhere it is passed over */
+    const char *names[8];
+};
+
+static const struct keys plain_sections[] = {
+    {"randomness", true, {"seed", "diff_rank_seed", "deterministic", "stream"}},
+    {"auto_scale_lr", false, {"enable", "base_batch_size"}},
+    {"env_cfg", false, {"cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"}},
+};
+
+static void report_key(const mm_value *dict, const char *prefix, const char *key,
+                       const char *near)
+{
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "%.120s%s%.120s", prefix,
+                   prefix[0] != '\0' ? "." : "", key);
+    (void)mm_raise(MM_ECONFIG, "%s: nothing reads the key '%s'", path, key);
+    if (near != NULL)
+        (void)mm_error_hint("did you mean '%s'?", near);
+    (void)mmi_audit_take(mm_dict_source(dict, key), path);
+}
+
+static bool is_one_of(const char *const *names, const char *key)
+{
+    for (size_t i = 0; i < 8 && names[i] != NULL; i++) {
+        if (strcmp(names[i], key) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_plain_section(const struct lint *lint, const struct keys *keys)
+{
+    const mm_value *dict = section(lint, keys->section);
+
+    if (mm_value_kind(dict) != MM_KIND_DICT)
+        return;
+    for (size_t i = 0; i < mm_value_len(dict); i++) {
+        const char *key = mm_dict_name_at(dict, i);
+        mmi_suggest near = {.word = key};
+
+        if (key == NULL || is_one_of(keys->names, key))
+            continue;
+        for (size_t n = 0; n < 8 && keys->names[n] != NULL; n++)
+            mmi_suggest_add(&near, keys->names[n]);
+        if (keys->is_closed || near.count > 0)
+            report_key(dict, keys->section, key, near.count > 0 ? near.names[0] : NULL);
+    }
+}
+
+/* Configs may have keys of their own; one that is a letter off a key of the runner,
+ * which the config lacks, is a slip that no run would ever notice. */
+static bool is_slip(const struct lint *lint, const char *key, const char **out_near)
+{
+    mmi_suggest near = {.word = key};
+
+    if (strlen(key) < 6 || mm_runner_knows_key(key))
+        return false;
+    for (size_t i = 0; mm_runner_key_at(i) != NULL; i++)
+        mmi_suggest_add(&near, mm_runner_key_at(i));
+    if (near.count == 0 || near.distances[0] > 2 ||
+        mm_dict_has(lint->runner.root, near.names[0]))
+        return false;
+    *out_near = near.names[0];
+    size_t size = strlen(*out_near);
+
+    /* "train_cfgs" is a plural */
+    return strlen(key) != size + 1 || key[size] != 's' ||
+           strncmp(key, *out_near, size) != 0;
+}
+
+static void check_keys(struct lint *lint)
+{
+    const mm_value *root = lint->runner.root;
+
+    lint->is_needed = true;
+    for (size_t i = 0; i < sizeof(plain_sections) / sizeof(plain_sections[0]); i++)
+        check_plain_section(lint, &plain_sections[i]);
+    for (size_t i = 0; i < mm_value_len(root); i++) {
+        const char *key = mm_dict_name_at(root, i);
+        const char *near = NULL;
+
+        if (key != NULL && is_slip(lint, key, &near))
+            report_key(root, "", key, near);
+    }
+    lint->is_needed = false;
+}
+
 /* Everything else: pipelines and parts that other keys use, leftovers. */
 static void check_rest(struct lint *lint)
 {
@@ -432,6 +527,7 @@ mm_status mm_config_lint(const mm_lint_args *args, size_t *out_num_checked)
     } else {
         check_scope(&lint, &audit);
         check_sections(&lint);
+        check_keys(&lint);
         check_rest(&lint);
     }
     (void)mmi_audit_set(former);

@@ -27,6 +27,7 @@ static void test_mistakes(void **state)
     check_case("cases/lint/paths.py", "paths", 2);
     check_case("cases/lint/scope.py", "scope", 2);
     check_case("cases/lint/old.py", "old", 2);
+    check_case("cases/lint/keys.py", "keys", 2);
 }
 
 static void test_outcomes(void **state)

@@ -26,6 +26,10 @@ static void test_help_of_components(void **state)
     check_run("$P help torch.nn.Linear", 0, "in_features");
     check_run("$P help mmpretrain.ResNet", 0, "mmpretrain");
     check_run("$P help Resnett", 2, "did you mean 'ResNet'?");
+    check_run("$P help FasterRCNN", 2,
+              "error: 'FasterRCNN' is not built here; known from mmdetection 3.3.0 "
+              "(models)\n");
+    check_run("$P help mmdet.models.FPN", 2, "known from mmdetection 3.3.0 (models)");
     check_run("$P help Qwertyuiop", 2, "nothing is called 'Qwertyuiop'");
 }
 
