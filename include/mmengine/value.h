@@ -125,6 +125,8 @@ MM_API void mm_list_set_source(mm_value *list, size_t index, mm_source source);
 /** Adds to a set; an equal item stays. MM_ETYPE if `item` is not hashable. */
 MM_API void mm_set_add(mm_value *set, mm_value *item);
 MM_API bool mm_set_has(const mm_value *set, const mm_value *item);
+/** Removes an item. True if it was there. */
+MM_API bool mm_set_remove(mm_value *set, const mm_value *item);
 /** @} */
 
 /** @name Dicts with string keys @{ */

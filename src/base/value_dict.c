@@ -521,3 +521,23 @@ bool mm_set_has(const mm_value *set, const mm_value *item)
            mmi_value_find_hash(item, &hash) &&
            mmi_dict_lookup(MMI_AS_CONST(dict, set), item, hash) != NULL;
 }
+
+bool mm_set_remove(mm_value *set, const mm_value *item)
+{
+    if (!MMI_NEED(set) || !MMI_NEED(item)) {
+        return false;
+    }
+    if (set->kind != MM_KIND_SET) {
+        mmi_value_wrong(__func__, "a set", set);
+        return false;
+    }
+    uint64_t hash = mmi_value_may_change(__func__, set) ? mm_value_hash(item) : 0;
+    mmi_entry *entry =
+        hash != 0 ? mmi_dict_lookup(MMI_AS_CONST(dict, set), item, hash) : NULL;
+
+    if (entry == NULL) {
+        return false;
+    }
+    remove_entry(MMI_AS(dict, set), entry);
+    return true;
+}

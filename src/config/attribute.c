@@ -107,6 +107,9 @@ static mm_value *attribute_of_lazy(mmi_eval *ev, const mmi_lazy_object *lazy,
     if (strcmp(name, "module") == 0) {
         return mm_value_new_str(lazy->module);
     }
+    if (strcmp(name, "name") == 0 && lazy->is_attribute) {
+        return mm_value_new_str(lazy->name);
+    }
     if (strcmp(name, "build") == 0) {
         return mmi_fail(ev, EXC_FATAL, "'%s.%s' cannot be imported in a config",
                         lazy->module, lazy->name);

@@ -195,6 +195,14 @@ static mm_value *finish_object(const struct finish *f, mm_value *value,
 
 /* ---- containers ---- */
 
+/* Keys stay as they are, but for objects. */
+static mm_value *finish_key(const struct finish *f, mm_value *key,
+                            const struct place *at)
+{
+    return mm_value_kind(key) == MM_KIND_OBJECT ? finish_object(f, key, at)
+                                                : mm_value_ref(key);
+}
+
 static mm_value *finish_dict(const struct finish *f, mm_value *value,
                              const struct place *at)
 {
@@ -210,7 +218,10 @@ static mm_value *finish_dict(const struct finish *f, mm_value *value,
         mm_value *item = finish(f, mm_dict_at(value, i), &here);
 
         if (item != NULL) {
-            mmi_dict_put_at(made, mm_dict_key_at(value, i), item, here.source);
+            mm_value *key = finish_key(f, mm_dict_key_at(value, i), &here);
+
+            mmi_dict_put_at(made, key, item, here.source);
+            mm_value_unref(key);
         }
         mm_value_unref(item);
     }

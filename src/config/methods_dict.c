@@ -142,6 +142,16 @@ static mm_value *dict_copy(mmi_eval *ev, mm_value *self, const mmi_args *args)
     return mmi_expect_args(ev, "copy", args, 0, 0) ? mmi_shallow_copy(ev, self) : NULL;
 }
 
+static mm_value *dict_fromkeys(mmi_eval *ev, mm_value *self, const mmi_args *args)
+{
+    mm_value *made = mmi_fromkeys(ev, args);
+
+    if (made != NULL && mmi_is_config_dict(ev, self)) {
+        mmi_mark_config_dict(ev, made);
+    }
+    return made;
+}
+
 const mmi_method mmi_dict_methods[] = {
     {"keys", dict_keys},
     {"values", dict_values},
@@ -153,6 +163,7 @@ const mmi_method mmi_dict_methods[] = {
     {"update", dict_update},
     {"clear", dict_clear},
     {"copy", dict_copy},
+    {"fromkeys", dict_fromkeys},
     {NULL, NULL},
 };
 

@@ -470,6 +470,11 @@ static mm_value *str_index(mmi_eval *ev, mm_value *self, const mmi_args *args)
     return find(ev, self, args, "index", false, true);
 }
 
+static mm_value *str_rindex(mmi_eval *ev, mm_value *self, const mmi_args *args)
+{
+    return find(ev, self, args, "rindex", true, true);
+}
+
 static mm_value *str_count(mmi_eval *ev, mm_value *self, const mmi_args *args)
 {
     struct part text = part_of(self);
@@ -965,6 +970,7 @@ const mmi_method mmi_str_methods[] = {
     {"find", str_find},
     {"rfind", str_rfind},
     {"index", str_index},
+    {"rindex", str_rindex},
     {"count", str_count},
     {"partition", str_partition},
     {"rpartition", str_rpartition},

@@ -377,9 +377,16 @@ mm_value *mmi_new_lazy(const char *module, const char *name)
 
 mm_value *mmi_lazy_attribute(const mmi_lazy_object *lazy, const char *name)
 {
-    return new_lazy(lazy->is_module ? mm_strdup(lazy->module)
-                                    : mm_strfmt("%s.%s", lazy->module, lazy->name),
-                    name, false);
+    mm_value *made =
+        new_lazy(lazy->is_module ? mm_strdup(lazy->module)
+                                 : mm_strfmt("%s.%s", lazy->module, lazy->name),
+                 name, false);
+    mmi_lazy_object *object = mm_value_find_object(made, &mmi_lazy_ops);
+
+    if (object != NULL) {
+        object->is_attribute = true;
+    }
+    return made;
 }
 
 mm_value *mmi_lazy_text(const mmi_lazy_object *lazy)

@@ -95,9 +95,10 @@ typedef struct mmi_std_object {
  * data it is a dotted name. */
 typedef struct mmi_lazy_object {
     mmi_object head;
-    char *module; /* "torch.optim" */
-    char *name;   /* "SGD"; of `import torch`: the module again */
-    bool is_module;
+    char *module;      /* "torch.optim" */
+    char *name;        /* "SGD"; of `import torch`: the module again */
+    bool is_module;    /* `import torch` */
+    bool is_attribute; /* of another: torch.optim.SGD */
 } mmi_lazy_object;
 
 /* ---- files ---- */
@@ -195,6 +196,11 @@ mm_value *mmi_call_partial(mmi_eval *ev, const mmi_partial_object *self,
 mm_value *mmi_chain_from_iterable(mmi_eval *ev, const mmi_args *args);
 /* iter(over) */
 mm_value *mmi_iterate(mmi_eval *ev, mm_value *over);
+
+/* dict.fromkeys() */
+mm_value *mmi_fromkeys(mmi_eval *ev, const mmi_args *args);
+/* collections.OrderedDict */
+mm_value *mmi_new_ordered_dict_type(void);
 
 /* eval() */
 mm_value *mmi_eval_text(mmi_eval *ev, const mmi_args *args);

@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const mmi_std_def *const modules[] = {
-    &mmi_std_math,   &mmi_std_os,        &mmi_std_path,      &mmi_std_copy,
-    &mmi_std_config, &mmi_std_functools, &mmi_std_itertools, &mmi_std_json,
+    &mmi_std_math,        &mmi_std_os,        &mmi_std_path,      &mmi_std_copy,
+    &mmi_std_config,      &mmi_std_functools, &mmi_std_itertools, &mmi_std_json,
+    &mmi_std_collections, &mmi_std_sys,
 };
 
 mm_value *mmi_std_module(mmi_eval *ev, const char *name)

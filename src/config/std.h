@@ -36,6 +36,7 @@ struct mmi_std_def {
     }
 
 extern const mmi_std_def mmi_std_math, mmi_std_os, mmi_std_path, mmi_std_environ,
-    mmi_std_copy, mmi_std_config, mmi_std_functools, mmi_std_itertools, mmi_std_json;
+    mmi_std_copy, mmi_std_config, mmi_std_functools, mmi_std_itertools, mmi_std_json,
+    mmi_std_collections, mmi_std_sys;
 
 #endif

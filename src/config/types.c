@@ -401,7 +401,9 @@ static mm_value *call_type_of(mmi_eval *ev, const mmi_args *args)
             return mmi_new_exc_type(exception->exc);
         }
     }
-    return mmi_new_type(mm_value_type_name(value), mm_value_kind(value), NULL);
+    return mmi_new_type(mmi_is_config_dict(ev, value) ? "ConfigDict"
+                                                      : mm_value_type_name(value),
+                        mm_value_kind(value), NULL);
 }
 
 /* 1, 0, -1 */
@@ -458,7 +460,7 @@ static const mmi_builtin_def isinstance_def = {"isinstance", call_isinstance, fa
 
 /* ---- attributes of types ---- */
 
-static mm_value *call_fromkeys(mmi_eval *ev, const mmi_args *args)
+mm_value *mmi_fromkeys(mmi_eval *ev, const mmi_args *args)
 {
     mm_value *made = NULL;
     mm_value *keys = NULL;
@@ -482,7 +484,7 @@ static mm_value *call_fromkeys(mmi_eval *ev, const mmi_args *args)
     return made;
 }
 
-static const mmi_builtin_def fromkeys_def = {"fromkeys", call_fromkeys, false};
+static const mmi_builtin_def fromkeys_def = {"fromkeys", mmi_fromkeys, false};
 
 static const mmi_builtin_def chain_def = {"from_iterable", mmi_chain_from_iterable,
                                           false};
@@ -536,6 +538,12 @@ static const type_def types[] = {
     {"str", MM_KIND_STR, call_str},         {"tuple", MM_KIND_TUPLE, call_tuple},
     {"type", MM_KIND_OBJECT, call_type_of},
 };
+
+/* A dict keeps its order here. */
+mm_value *mmi_new_ordered_dict_type(void)
+{
+    return mmi_new_type("OrderedDict", MM_KIND_DICT, call_dict);
+}
 
 mm_value *mmi_builtin_type(mmi_eval *ev, const char *name)
 {
