@@ -10,11 +10,17 @@
 
 MM_BEGIN_DECLS
 
-/** Bounds that keep a file from hanging or exhausting the host; zero: the default. */
+/**
+ * Bounds that keep a file from hanging or exhausting the host; they hold for a file and
+ * its bases together. Zero: the default, which real configs use a hundredth of. What
+ * goes beyond is MM_ECONFIG and cannot be caught by the file.
+ */
 typedef struct mm_config_limits {
-    int64_t max_steps; /**< evaluated expressions and statements */
-    int64_t max_depth; /**< nested calls and containers */
-    int64_t max_bytes; /**< memory of values */
+    int64_t max_steps; /**< evaluated nodes and items, and 1,000 for each file; default
+                          20 million, about two seconds */
+    int64_t max_depth; /**< nested evaluations, which take C stack; default, and most:
+                            2,500. Calls of functions of a config nest 200 deep */
+    int64_t max_bytes; /**< bytes of all values made and files read; default 256 MiB */
 } mm_config_limits;
 
 /** How a config is read; zero is the default of each. */

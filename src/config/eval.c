@@ -207,8 +207,8 @@ bool mmi_reserve_items(mmi_eval *ev, size_t count)
 {
     enum { CONTAINER = 96, ITEM = 40 }; /* what they take, with places and slack */
 
-    return mmi_reserve(ev, count > MMI_MAX_MEMORY ? MMI_MAX_MEMORY + (size_t)1
-                                                  : CONTAINER + count * ITEM);
+    return mmi_reserve(
+        ev, count > SIZE_MAX / ITEM - CONTAINER ? SIZE_MAX : CONTAINER + count * ITEM);
 }
 
 void mmi_note_change(mmi_eval *ev, mm_value *container)
@@ -252,9 +252,10 @@ void mmi_eval_init(mmi_eval *ev, const mm_config_limits *limits)
     ev->max_depth = given.max_depth > 0 && given.max_depth < MMI_MAX_DEPTH_EVAL
                         ? (int)given.max_depth
                         : MMI_MAX_DEPTH_EVAL;
-    ev->max_memory = given.max_bytes > 0 && given.max_bytes < MMI_MAX_MEMORY
-                         ? (size_t)given.max_bytes
-                         : MMI_MAX_MEMORY;
+    ev->max_memory = given.max_bytes <= 0 ? MMI_MAX_MEMORY
+                     : (uint64_t)given.max_bytes > SIZE_MAX / 4
+                         ? SIZE_MAX / 4
+                         : (size_t)given.max_bytes;
 }
 
 /* Lets go of what a container holds. Values are overwritten, not removed: that costs

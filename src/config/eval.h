@@ -55,7 +55,7 @@ enum {
     MMI_MAX_DEPTH_EVAL = 2500,        /* nested evaluations: C stack */
     MMI_MAX_CALLS = 200,              /* nested calls of functions of a config */
     MMI_MAX_STEPS = 20 * 1000 * 1000, /* default: evaluated nodes, whole chain */
-    MMI_MAX_MEMORY = 256 << 20        /* default, and most: bytes made, whole chain */
+    MMI_MAX_MEMORY = 256 << 20        /* default: bytes made, whole chain */
 };
 
 /* One file: its tree and its global names. */

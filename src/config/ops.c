@@ -113,8 +113,8 @@ static mm_value *repeat_data(mmi_eval *ev, mm_value *value, size_t count)
     mmi_str out = {0};
     mm_value *made = NULL;
 
-    if (size > 0 && count > MMI_MAX_MEMORY / size) {
-        (void)mmi_reserve(ev, MMI_MAX_MEMORY + (size_t)1);
+    if (size > 0 && count > ev->max_memory / size) {
+        (void)mmi_reserve(ev, SIZE_MAX);
         return NULL;
     }
     if (!mmi_reserve(ev, size * count)) {
@@ -147,8 +147,8 @@ mm_value *mmi_repeat(mmi_eval *ev, mm_value *value, mm_value *count_value)
         return repeat_data(ev, value, (size_t)count);
     }
     if (mm_value_len(value) > 0 &&
-        (uint64_t)count > (uint64_t)MMI_MAX_MEMORY / mm_value_len(value)) {
-        (void)mmi_reserve(ev, MMI_MAX_MEMORY + (size_t)1);
+        (uint64_t)count > ev->max_memory / mm_value_len(value)) {
+        (void)mmi_reserve(ev, SIZE_MAX);
         return NULL;
     }
     made = kind == MM_KIND_LIST ? mm_value_new_list() : mm_value_new_tuple();

@@ -132,14 +132,35 @@ static void test_limits(void **state)
     const mm_config_args args = {.limits = {.max_steps = 10}};
 
     assert_null(mm_config_from_file("cases/config/valid/control/config.py", &args));
-    check_error(MM_ECONFIG);
+    check_error_text(MM_ECONFIG, "the config takes more than 10 steps to evaluate");
+}
+
+/* Each limit, just too small and just large enough. */
+static void test_each_limit(void **state)
+{
+    (void)state;
+    const char *path = "cases/config/valid/lazy_base/config.py";
+    const mm_config_args few_bytes = {.limits = {.max_bytes = 2000}};
+    const mm_config_args flat = {.limits = {.max_depth = 3}};
+    const mm_config_args enough = {
+        .limits = {.max_steps = 5000, .max_depth = 30, .max_bytes = INT64_MAX}};
+
+    assert_null(mm_config_from_file(path, &few_bytes));
+    check_error_text(MM_ECONFIG, "cases/config/valid/lazy_base/parts/model.py:6:1: "
+                                 "the config needs more than 2000 bytes to evaluate");
+    assert_null(mm_config_from_file(path, &flat));
+    check_error_text(MM_ECONFIG, "cases/config/valid/lazy_base/parts/model.py:4:30: "
+                                 "nested more than 3 levels deep");
+    mm_config *config = mm_config_from_file(path, &enough);
+    check_ok();
+    mm_config_unref(config);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_paths), CLEAN_TEST(test_override),
+        CLEAN_TEST(test_paths),         CLEAN_TEST(test_override),
         CLEAN_TEST(test_option_values), CLEAN_TEST(test_unknown_keys),
-        CLEAN_TEST(test_limits)};
+        CLEAN_TEST(test_limits),        CLEAN_TEST(test_each_limit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
