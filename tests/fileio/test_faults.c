@@ -26,6 +26,24 @@ static bool read_json(const char *folder)
     return is_done;
 }
 
+static bool read_yaml(const char *folder)
+{
+    (void)folder;
+    const char *text =
+        "%YAML 1.1\n---\na: &x {b: [1, 2.5, 0xffffffffffffffffffff], c: 2020-01-01}\n"
+        "d: {<<: [*x, *x], e: \"x\\n\"}\n? !!python/tuple [f, 2]\n"
+        ": !!omap [h: !!binary aGk=]\n";
+    mm_value *value = mm_yaml_parse(text, strlen(text), "x.yaml");
+    mm_value *bad = value == NULL ? mm_yaml_parse("a: [", 4, "x.yaml") : NULL;
+    char *again = value != NULL ? mm_yaml_format(value, NULL) : NULL;
+    bool is_done = again != NULL;
+
+    mm_free(again);
+    mm_value_unref(value);
+    mm_value_unref(bad);
+    return is_done;
+}
+
 static bool read_pickle(const char *folder)
 {
     (void)folder;
@@ -136,6 +154,7 @@ static void sweep(task run)
         sweep(run);                                                                    \
     }
 SWEEP(read_json)
+SWEEP(read_yaml)
 SWEEP(read_pickle)
 SWEEP(read_numpy)
 SWEEP(copy_archive)
@@ -145,9 +164,10 @@ SWEEP(read_gz)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_read_json),   CLEAN_TEST(test_read_pickle),
-        CLEAN_TEST(test_read_numpy),  CLEAN_TEST(test_copy_archive),
-        CLEAN_TEST(test_copy_legacy), CLEAN_TEST(test_read_gz),
+        CLEAN_TEST(test_read_json),    CLEAN_TEST(test_read_yaml),
+        CLEAN_TEST(test_read_pickle),  CLEAN_TEST(test_read_numpy),
+        CLEAN_TEST(test_copy_archive), CLEAN_TEST(test_copy_legacy),
+        CLEAN_TEST(test_read_gz),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
