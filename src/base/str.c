@@ -85,7 +85,9 @@ void mmi_str_add_n(mmi_str *str, const char *text, size_t size)
 
 void mmi_str_add(mmi_str *str, const char *text)
 {
-    mmi_str_add_n(str, text, strlen(text));
+    if (text != NULL || !mmi_is_pending()) { /* NULL: the call that gave it failed */
+        mmi_str_add_n(str, text, strlen(text));
+    }
 }
 
 void mmi_str_add_char(mmi_str *str, char c)

@@ -24,6 +24,7 @@ void mmi_str_deinit(mmi_str *str);
 void mmi_str_clear(mmi_str *str);
 /* Cuts it to `size` bytes. */
 void mmi_str_cut(mmi_str *str, size_t size);
+/* NULL adds nothing if an error is pending. */
 void mmi_str_add(mmi_str *str, const char *text);
 void mmi_str_add_n(mmi_str *str, const char *text, size_t size);
 void mmi_str_add_char(mmi_str *str, char c);
