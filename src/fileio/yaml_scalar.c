@@ -113,20 +113,24 @@ static bool read_digits(const char *digits, uint32_t base, struct natural *out)
     return true;
 }
 
-/* "1:30:20": each part counts sixty of the next. */
+/* "1:30:20": each part counts sixty of the next. The first may have any size. */
 static bool read_sixties(const char *text, struct natural *out)
 {
-    for (;;) {
+    for (bool is_first = true;; is_first = false) {
         uint32_t part = 0;
         size_t size = strspn(text, "0123456789");
 
-        if (size == 0 || size > 9 || (text[size] != ':' && text[size] != '\0')) {
+        if (size == 0 || (size > 9 && !is_first) ||
+            (text[size] != ':' && text[size] != '\0')) {
             return false;
         }
         for (size_t i = 0; i < size; i++) {
-            part = part * 10 + (uint32_t)(text[i] - '0');
+            if (is_first && !multiply(out, 10, (uint32_t)(text[i] - '0'))) {
+                return false;
+            }
+            part = is_first ? 0 : part * 10 + (uint32_t)(text[i] - '0');
         }
-        if (!multiply(out, 60, part)) {
+        if (!is_first && !multiply(out, 60, part)) {
             return false;
         }
         if (text[size] == '\0') {

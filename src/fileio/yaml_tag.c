@@ -20,6 +20,8 @@ static mmi_yaml_tag tag_named(const char *name)
         {"float", MMI_YAML_FLOAT},
         {"timestamp", MMI_YAML_TIMESTAMP},
         {"binary", MMI_YAML_BINARY},
+        {"merge", MMI_YAML_MERGE},
+        {"value", MMI_YAML_VALUE},
         {"seq", MMI_YAML_SEQ},
         {"map", MMI_YAML_MAP},
         {"set", MMI_YAML_SET},

@@ -36,7 +36,7 @@ TAGGED = '''!!str 5|!!str yes|!!str ~|!!str|!!int 5|!!int "5"|!!int " 12 "|!!int
 !!python/tuple [1, 2]|!!python/tuple []|!!python/tuple {a: 1}|!!python/tuple x|!!python/list [1]|!!python/dict {a: 1}|!!python/str 5
 !!python/unicode 5|!!python/int 5|!!python/long 5|!!python/float 5|!!python/bool yes|!!python/none x|!!python/bytes YQ==
 !!set {a}|!!set {1, 2, 3}|!!set {}|!!set [a]|!!omap [a: 1, b: 2]|!!omap {a: 1}|!!omap [1]|!!omap [{a: 1, b: 2}]|!!pairs [a: 1, a: 2]
-!foo 1|!!foo 1|!!foo [1]|!!foo {a: 1}|! 12|! "12"|! [1]|! {a: 1}|!<tag:yaml.org,2002:int> "5"|!<tag:yaml.org,2002:str> 5|!!value x|!!merge x
+!foo 1|!!foo 1|!!foo [1]|!!foo {a: 1}|! 12|! "12"|! [1]|! {a: 1}|!<tag:yaml.org,2002:int> "5"|!<tag:yaml.org,2002:str> 5|!!value x|!!merge x|{!!value x: 1}|{!!merge x: {a: 1}}|1234567890123:5
 !!python/object/apply:collections.OrderedDict [[[a, 1], [b, 2]]]'''.replace('\n', '|').split('|')
 
 DOCUMENTS = [
