@@ -37,6 +37,14 @@ size_t mmi_utf8_decode(const char *text, size_t size, uint32_t *out_code)
     return length;
 }
 
+bool mmi_utf8_is_surrogate(const char *text, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+
+    return size >= 3 && bytes[0] == 0xed && bytes[1] >= 0xa0 && bytes[1] < 0xc0 &&
+           (bytes[2] & 0xc0) == 0x80;
+}
+
 size_t mmi_utf8_encode(uint32_t code, char *out)
 {
     static const unsigned lead[] = {0, 0, 0xC0, 0xE0, 0xF0};

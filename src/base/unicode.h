@@ -8,6 +8,9 @@
 
 /* Decodes the first character: its bytes are returned. 0: not valid UTF-8. */
 size_t mmi_utf8_decode(const char *text, size_t size, uint32_t *out_code);
+/* True if it begins with half of a surrogate pair, coded as three bytes as if it were a
+ * character: what JSON and pickles of Python can hold. */
+bool mmi_utf8_is_surrogate(const char *text, size_t size);
 /* Encodes a character into at most 4 bytes; returns their number, 0 for no character.
  */
 size_t mmi_utf8_encode(uint32_t code, char *out);

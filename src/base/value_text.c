@@ -48,7 +48,12 @@ static void add_str(mmi_str *out, const mmi_value_text *text)
     for (size_t i = 0; i < text->size;) {
         uint32_t code = 0;
         size_t length = mmi_utf8_decode(data + i, text->size - i, &code);
-        if (length == 0) { /* no UTF-8: as Python's surrogateescape reads it */
+        if (length == 0 && mmi_utf8_is_surrogate(data + i, text->size - i)) {
+            mmi_str_addf(out, "\\ud%x%02x", (unsigned)data[i + 1] >> 2 & 0xf,
+                         ((unsigned)data[i + 1] << 6 | ((unsigned)data[i + 2] & 0x3f)) &
+                             0xff);
+            length = 3;
+        } else if (length == 0) { /* no UTF-8: as Python's surrogateescape reads it */
             mmi_str_addf(out, "\\udc%02x", (unsigned)(unsigned char)data[i]);
             length = 1;
         } else if (code < 0x80 && add_ascii(out, (unsigned char)code, quote)) {
