@@ -29,6 +29,10 @@ static void check_back(const mm_value *root)
     char *text = mm_config_dump(root, MM_CONFIG_SOURCE);
     mm_value *again = NULL;
 
+    if (mm_dict_has(root, "_base_")) { /* a name of a lazy config; inherits elsewhere */
+        mm_free(text);
+        return;
+    }
     if (text == NULL) {
         take_error(NULL);
         return;
