@@ -175,6 +175,31 @@ static void report_missing(const struct site *given)
     }
 }
 
+/* A class path may lead nowhere although its last part is known: Python could not
+ * import it. A class's method is one step more. */
+static bool has_module(const char *type)
+{
+    char shorter[256];
+    const char *last = strrchr(type, '.');
+
+    if (mmi_catalogue_has_module_of(type))
+        return true;
+    (void)snprintf(shorter, sizeof(shorter), "%.*s", (int)(last - type), type);
+    return last[1] >= 'a' && last[1] <= 'z' && mmi_catalogue_has_module_of(shorter);
+}
+
+static void report_module(const struct site *site)
+{
+    const char *last = strrchr(site->type, '.');
+    char path[MMI_PATH_SIZE];
+
+    join(site->path, "type", path);
+    (void)mm_raise(MM_ECONFIG, "%s: '%s' cannot be imported: there is no module '%.*s'",
+                   path, site->type, (int)(last - site->type), site->type);
+    (void)report(MMI_FINDING_UNKNOWN, mmi_config_source(site->config, "type"), path,
+                 site->type, "");
+}
+
 static void audit_value(mm_value *value, const char *path, const char *scope,
                         const char *key, int depth);
 
@@ -236,6 +261,11 @@ static void audit_site(const struct site *site, const mm_build_args *args, int d
     const mm_component *component = find_built(site);
     struct mmi_known known;
 
+    if (!has_module(site->type)) {
+        report_module(site);
+        audit_entries(site->config, site->path, site->scope, depth);
+        return;
+    }
     if (component == NULL) {
         if (args != NULL || (!is_plain_word(site->type) && !is_own_initializer(site)) ||
             mmi_catalogue_find(site->registry, site->scope, site->type, &known))
@@ -376,7 +406,8 @@ bool mmi_audit_has(const char *registry, const char *scope, const char *type)
     struct mmi_known known;
 
     return mm_component_find(registry, scope, type) != NULL ||
-           mmi_catalogue_find(registry, scope, type, &known);
+           (mmi_catalogue_find(registry, scope, type, &known) &&
+            strcmp(known.registry, registry) == 0); /* a class path asks for none */
 }
 
 bool mmi_audit_knows_scope(const char *scope)

@@ -98,6 +98,17 @@ bool mmi_catalogue_library(const char *package, struct mmi_library *out)
     return true;
 }
 
+/* A line whose module is `module` or lies below it. */
+static bool is_at_or_below(const struct mmi_known *known, const char *module,
+                           size_t size)
+{
+    char home[MAX_MODULE];
+
+    module_of(known, home);
+    return strncmp(home, module, size) == 0 &&
+           (home[size] == '.' || home[size] == '\0');
+}
+
 static bool is_plain(const struct mmi_known *known)
 {
     return strcmp(known->registry, "-") == 0;
@@ -160,11 +171,7 @@ static bool find_in_scope(const char *registry, const char *scope, const char *n
 static int rank_of_path(const struct mmi_known *known, const char *module,
                         const char *package)
 {
-    char home[MAX_MODULE];
-    size_t size = strlen(module);
-
-    module_of(known, home);
-    if (strncmp(home, module, size) == 0 && (home[size] == '.' || home[size] == '\0'))
+    if (is_at_or_below(known, module, strlen(module)))
         return is_plain(known) ? 4 : 5;
     if (strcmp(known->scope, package) == 0)
         return is_plain(known) ? 2 : 3;
@@ -251,6 +258,39 @@ bool mmi_catalogue_elsewhere(const char *registry, const char *scope, const char
         }
     }
     return best >= 0;
+}
+
+static bool has_module(const char *module, size_t size)
+{
+    struct mmi_known line;
+
+    for (size_t at = 1; at < mmi_catalogue_size;) {
+        at = read_line(at, &line);
+        if (line.name[0] != '#' && is_at_or_below(&line, module, size))
+            return true;
+    }
+    return false;
+}
+
+bool mmi_catalogue_has_module_of(const char *path)
+{
+    const char *last = strrchr(path, '.');
+    char package[MAX_MODULE];
+    struct mmi_library library;
+    struct mmi_known line;
+    size_t at = 0;
+
+    (void)snprintf(package, sizeof(package), "%.*s", (int)strcspn(path, "."), path);
+    if (last == NULL || strchr(path, '.') == last ||
+        !mmi_catalogue_library(package, &library))
+        return true;
+    size_t size = (size_t)(last - path);
+
+    while (next_of(last + 1, &at, &line)) {
+        if (is_at_or_below(&line, path, size))
+            return true; /* as it mostly is */
+    }
+    return has_module(path, size);
 }
 
 void mmi_catalogue_suggest_library(mmi_suggest *suggest)

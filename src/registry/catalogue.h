@@ -34,6 +34,9 @@ bool mmi_catalogue_find(const char *registry, const char *scope, const char *typ
  * then of this scope. */
 bool mmi_catalogue_elsewhere(const char *registry, const char *scope, const char *name,
                              struct mmi_known *out);
+/* True unless a class path names a module that its library does not have. Packages that
+ * are not listed may have any. */
+bool mmi_catalogue_has_module_of(const char *path);
 /* Offers the packages of libraries. */
 void mmi_catalogue_suggest_library(mmi_suggest *suggest);
 /* Calls `visit` with the scope of each line of that name that a registry has. */

@@ -98,6 +98,22 @@ static void test_class_paths(void **state)
     check_unknown("models", NULL, "mmdet.");
 }
 
+/* A path may name any package on the way to a class, and what packages hand on. */
+static void test_modules(void **state)
+{
+    (void)state;
+    assert_true(mmi_catalogue_has_module_of("mmdet.models.ResNet"));
+    assert_true(mmi_catalogue_has_module_of("mmdet.models.backbones.resnet.ResNet"));
+    assert_true(mmi_catalogue_has_module_of("mmdet.datasets.LoadImageFromFile"));
+    assert_true(mmi_catalogue_has_module_of("mmdet.ResNet"));
+    assert_true(mmi_catalogue_has_module_of("transformers.models.AutoModel"));
+    assert_true(mmi_catalogue_has_module_of("ResNet"));
+    assert_true(mmi_catalogue_has_module_of(""));
+    assert_false(mmi_catalogue_has_module_of("mmdet.model.ResNet"));
+    assert_false(mmi_catalogue_has_module_of("mmdet.models.backbones.resne.ResNet"));
+    assert_false(mmi_catalogue_has_module_of("mmdet.models.backbone.ResNet"));
+}
+
 static void test_libraries(void **state)
 {
     (void)state;
@@ -172,9 +188,9 @@ static void test_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_class_paths),
-        cmocka_unit_test(test_libraries), cmocka_unit_test(test_hiding),
-        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_class_paths),
+        cmocka_unit_test(test_modules), cmocka_unit_test(test_libraries),
+        cmocka_unit_test(test_hiding),  cmocka_unit_test(test_messages),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

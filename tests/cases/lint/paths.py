@@ -15,3 +15,8 @@ custom_hooks = [
 optim_wrapper = dict(
     type='mmengine.optim.OptimWrapper',
     optimizer=dict(type='torch.optim.SGD', lr=0.1, nestrov=True))
+val_evaluator = [
+    dict(type='mmpretrain.evaluation.Accuracy'),
+    dict(type='mmpretrain.evaluations.Accuracy'),
+    dict(type='mmdet.evaluation.metrics.coco_metric.CocoMetric'),
+]
