@@ -205,6 +205,62 @@ static void test_diff(void **state)
     mm_value_unref(list);
 }
 
+static void test_environment(void **state)
+{
+    (void)state;
+    assert_int_equal(mmi_os_set_env("MM_TEST_DEPTH", "7"), MM_OK);
+    mm_config *config =
+        read_text("a: {{$MM_TEST_DEPTH:1}}\nb: {{'$MM_TEST_NONE:2'}}\n", ".yaml");
+    char *env = mm_value_repr(mm_config_env_variables(config));
+
+    assert_string_equal(env, "{'MM_TEST_DEPTH': '7'}");
+    assert_int_equal(mm_value_i64(mm_config_get(config, "a")), 7);
+    assert_int_equal(mm_value_i64(mm_config_get(config, "b")), 2);
+    mm_free(env);
+    mm_config_unref(config);
+    assert_null(mm_config_from_string("a: 1\nb: {{$MM_TEST_NONE:}}\n", ".yaml"));
+    assert_string_equal(mm_error_peek()->hint,
+                        "set MM_TEST_NONE, or write {{$MM_TEST_NONE:default}}");
+    check_error_text(MM_ECONFIG,
+                     "<string>:2:4: the environment variable 'MM_TEST_NONE' "
+                     "is not set and has no default here");
+}
+
+/* Places behind templates are those of the file. */
+static void test_places_behind_templates(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "a: {{$MM_TEST_NONE:a_long_default}}\nb: {{$MM_TEST_NONE:x}"
+        "} : 1\n";
+    static const char json[] = "{\"a\": \"{{$MM_TEST_NONE:a_long_default}}\", 5}";
+
+    assert_null(mm_config_from_string(yaml, ".yaml"));
+    check_error_text(MM_ECONFIG,
+                     "<string>:2:24: could not parse YAML: mapping values are "
+                     "not allowed in this context");
+    assert_null(mm_config_from_string(json, ".json"));
+    check_error_text(MM_ECONFIG,
+                     "<string>:1:43: could not parse JSON: expected a key in "
+                     "quotes");
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    mm_config *config =
+        mm_config_from_file("cases/config/valid/yaml_child/config.yaml", NULL);
+    check_ok();
+    const char *text = mm_config_text(config);
+    const char *base = strstr(text, "yaml_child/base.py\nmodel = dict(type='A'");
+    const char *own = strstr(text, "\n/");
+
+    assert_non_null(base); /* bases first, each below its path */
+    assert_true(own > base);
+    assert_non_null(strstr(own, "yaml_child/config.yaml\n_base_: ./base.py\n"));
+    mm_config_unref(config);
+}
+
 static void test_reserved_options(void **state)
 {
     (void)state;
@@ -224,9 +280,11 @@ static void test_reserved_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_formats), CLEAN_TEST(test_format_errors),
-        CLEAN_TEST(test_save),    CLEAN_TEST(test_origins),
-        CLEAN_TEST(test_diff),    CLEAN_TEST(test_reserved_options),
+        CLEAN_TEST(test_formats),     CLEAN_TEST(test_format_errors),
+        CLEAN_TEST(test_save),        CLEAN_TEST(test_origins),
+        CLEAN_TEST(test_diff),        CLEAN_TEST(test_reserved_options),
+        CLEAN_TEST(test_environment), CLEAN_TEST(test_places_behind_templates),
+        CLEAN_TEST(test_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
