@@ -180,21 +180,27 @@ static bool check_extension(const mmi_link *link)
     return false;
 }
 
+/* Says what is wrong with a file before it is opened; a pipe might never answer. */
+static bool can_read(const mmi_link *link)
+{
+    mmi_stat stat = {0};
+
+    if (mmi_os_find_stat(link->given, &stat) && !stat.is_file) {
+        (void)mm_raise(MM_ECONFIG, "could not read config '%s': it is %s", link->file,
+                       stat.is_dir ? "a folder" : "no regular file");
+        return false;
+    }
+    return check_extension(link);
+}
+
 /* Reads the file of a link. */
 static mm_value *load_link(mmi_load *load_state, const mmi_link *link)
 {
     mmi_module *module = NULL;
     mmi_stat stat = {0};
 
-    if (!check_extension(link)) {
-        return NULL;
-    }
-    if (mmi_os_find_stat(link->given, &stat) && !stat.is_file) {
-        (void)mm_raise(MM_ECONFIG, "could not read config '%s': it is %s", link->file,
-                       stat.is_dir ? "a folder" : "no regular file");
-        return NULL;
-    }
-    if (!mmi_reserve(&load_state->ev, stat.size < 0 ? 0 : (size_t)stat.size)) {
+    if (mmi_os_find_stat(link->given, &stat) &&
+        !mmi_reserve(&load_state->ev, stat.size < 0 ? 0 : (size_t)stat.size)) {
         return NULL;
     }
     module = add_module(load_state);
@@ -223,6 +229,10 @@ mm_value *mmi_load_base(mmi_load *load_state, const mmi_link *link, mmi_link *ba
     if (link->depth >= MAX_CHAIN) {
         (void)mm_raise(MM_ECONFIG, "more than %d files inherit from each other",
                        (int)MAX_CHAIN);
+        (void)mm_error_locate(source);
+        return NULL;
+    }
+    if (!can_read(base)) {
         (void)mm_error_locate(source);
         return NULL;
     }
@@ -295,7 +305,7 @@ mm_value *mmi_load_file(mmi_load *load_state, const char *path)
                          .file = path,
                          .depth = 1};
 
-        root = check_reserved(load_link(load_state, &link));
+        root = can_read(&link) ? check_reserved(load_link(load_state, &link)) : NULL;
     }
     mm_free(folder);
     mm_free(full);
