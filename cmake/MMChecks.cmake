@@ -37,6 +37,12 @@ add_test(NAME fileio/yaml_interop
          WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
 set_tests_properties(fileio/yaml_interop PROPERTIES SKIP_RETURN_CODE 77)
 
+# The catalogue of other libraries' names; its maker is tried where there is a Python.
+find_program(MM_PYTHON3 python3)
+add_test(NAME catalogue/maker
+         COMMAND sh ${PROJECT_SOURCE_DIR}/tests/catalogue/run.sh ${PROJECT_SOURCE_DIR}
+                 ${PROJECT_BINARY_DIR}/test_catalogue $<$<BOOL:${MM_PYTHON3}>:${MM_PYTHON3}>)
+
 # The demo itself, short, and what the README shows.
 if(TARGET mmengine_cli AND TARGET mmengine_torch)
   add_test(NAME demo/digits

@@ -1,0 +1,4 @@
+from .registry import Registry
+
+MODELS = Registry('model')
+TRANSFORMS = Registry('transform')
