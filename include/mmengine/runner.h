@@ -133,6 +133,22 @@ MM_API void mm_runner_set_progress(mm_runner *runner,
                                    void *user);
 /** @} */
 
+/** @name Memory format of the model's convolutions @{ */
+/** "contiguous", "channels_last", or "auto" while training has not chosen. Static
+ * storage. */
+MM_API const char *mm_runner_memory_format(const mm_runner *runner);
+/**
+ * Chooses the format that the config's `memory_format` asks for, once; later calls do
+ * nothing. 'auto' times the loss and its gradients of `batch` in both formats and takes
+ * channels last where it is at least a tenth faster. Random state, parameters, buffers,
+ * gradients and the batch are left as they were. The training loops call this before
+ * their first iteration; a loop of your own may. `optim_wrapper` (may be NULL) brings
+ * the precision.
+ */
+MM_API mm_status mm_runner_choose_memory_format(mm_runner *runner, mm_value *batch,
+                                                mm_optim_wrapper *optim_wrapper);
+/** @} */
+
 /** System, processor, libtorch and its build: name -> text or number, MMEngine's
  * collect_env(). Opens libtorch. Yours. */
 MM_API MM_OWNED mm_value *mm_collect_env(void);

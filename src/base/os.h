@@ -58,6 +58,10 @@ int64_t mmi_os_free_bytes(const char *path);
 /* Makes a folder that only this user may look into, and those above it. MM_EIO if what
  * is there belongs to somebody else or lets others write. */
 mm_status mmi_os_make_private_dir(const char *path);
+/* The private folder `name` ("plugins") of this user's cache, made if it is not there:
+ * below $MMENGINE_CACHE_DIR, $XDG_CACHE_HOME/mmengine or $HOME/.cache/mmengine, the
+ * first that is an absolute path. NULL without an error if none is. Yours. */
+MM_OWNED char *mmi_os_cache_dir(const char *name);
 /* A new empty folder under the system's folder for temporary files. Yours. */
 MM_OWNED char *mmi_os_temp_dir(const char *prefix);
 

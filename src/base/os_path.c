@@ -167,6 +167,38 @@ mm_status mmi_os_make_private_dir(const char *path)
     return MM_OK;
 }
 
+/* Where one environment variable puts the cache: its value, then `below` it; NULL if it
+ * says nothing usable. Yours. */
+static char *cache_below(const char *variable, const char *below)
+{
+    const char *folder = mmi_os_env(variable);
+
+    return folder != NULL && folder[0] == '/' ? mm_path_join(folder, below) : NULL;
+}
+
+char *mmi_os_cache_dir(const char *name)
+{
+    static const char *const places[][2] = {
+        {"MMENGINE_CACHE_DIR", ""},
+        {"XDG_CACHE_HOME", "mmengine"},
+        {"HOME", ".cache/mmengine"},
+    };
+    char *root = NULL;
+
+    if (!MMI_NEED(name))
+        return NULL;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && root == NULL; i++)
+        root = cache_below(places[i][0], places[i][1]);
+    char *path = root != NULL ? mm_path_join(root, name) : NULL;
+
+    mm_free(root);
+    if (path != NULL && mmi_os_make_private_dir(path) != MM_OK) {
+        mm_free(path);
+        return NULL;
+    }
+    return path;
+}
+
 typedef MMI_VEC(char *) names_vec;
 
 static void free_names(names_vec *names)

@@ -92,6 +92,7 @@ static void report(mm_runner *runner, mm_optim_wrapper *wrapper, mm_value *batch
     (void)printf("Model: %s, %lld parameters (%lld trained) on %s\n",
                  mm_module_type(model), (long long)mm_module_num_params(model, false),
                  (long long)mm_module_num_params(model, true), mm_module_device(model));
+    (void)printf("Memory format: %s\n", mm_runner_memory_format(runner));
     (void)printf("Data: %lld batches of %lld\n", (long long)mm_loader_len(loader),
                  (long long)mm_loader_batch_size(loader));
     (void)printf("Tensors of the first batch:\n");
@@ -123,7 +124,8 @@ static mm_status try_one_batch(mm_runner *runner)
             mm_value_kind(scope) == MM_KIND_STR ? mm_value_str(scope) : NULL);
     }
     if (wrapper != NULL && mm_loader_begin(loader, 0) == MM_OK &&
-        mm_loader_next(loader, &batch) == MM_OK) {
+        mm_loader_next(loader, &batch) == MM_OK &&
+        mm_runner_choose_memory_format(runner, batch, wrapper) == MM_OK) {
         report(runner, wrapper, batch);
     } else if (wrapper != NULL && !mm_has_error()) {
         mm_raise(MM_EDATA, "the train dataloader has no batch");

@@ -9,20 +9,11 @@
 
 /* Variables that change what a run does. */
 static const char *const variables[] = {
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "CUDA_VISIBLE_DEVICES",
-    "MMENGINE_CC",
-    "MMENGINE_CFLAGS",
-    "MMENGINE_PLUGIN_PATH",
-    "MMENGINE_WORK_DIR",
-    "MMENGINE_LOG_LEVEL",
-    "MMENGINE_NUM_THREADS",
-    "RANK",
-    "WORLD_SIZE",
-    "LOCAL_RANK",
-    "SLURM_JOB_ID",
+    "OMP_NUM_THREADS",      "MKL_NUM_THREADS",      "OPENBLAS_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES", "MMENGINE_CACHE_DIR",   "MMENGINE_CC",
+    "MMENGINE_CFLAGS",      "MMENGINE_PLUGIN_PATH", "MMENGINE_WORK_DIR",
+    "MMENGINE_LOG_LEVEL",   "MMENGINE_NUM_THREADS", "RANK",
+    "WORLD_SIZE",           "LOCAL_RANK",           "SLURM_JOB_ID",
     "XDG_CACHE_HOME",
 };
 

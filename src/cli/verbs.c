@@ -294,7 +294,9 @@ const struct cli_note cli_environment[] = {
     {"MMENGINE_LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR"},
     {"MMENGINE_WORK_DIR", "folder for work folders; default: work_dirs"},
     {"MMENGINE_NUM_THREADS", "threads that compute; default: all physical cores"},
-    {"XDG_CACHE_HOME", "compiled plugins are kept below mmengine/plugins here"},
+    {"MMENGINE_CACHE_DIR", "folder for compiled plugins and measured choices; default: "
+                           "mmengine below XDG_CACHE_HOME"},
+    {"XDG_CACHE_HOME", "folder of caches; default: ~/.cache"},
     {"NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE", "colours off or on"},
     {0},
 };

@@ -254,8 +254,10 @@ static mm_status load_grad(mm_optimizer *optimizer, const mm_value *key,
     }
     mm_scope scope = mm_scope_open();
 
-    mm_set_grad(param,
-                mm_to(saved, .copy = true, .dtype = info.dtype, .device = info.device));
+    mm_tensor *grad =
+        mm_to(saved, .copy = true, .dtype = info.dtype, .device = info.device);
+
+    mm_set_grad(param, grad == NULL ? NULL : mmi_laid_out_like(grad, param));
     mm_scope_close(scope);
     return mm_pending();
 }

@@ -303,15 +303,42 @@ mm_tensor *mmi_optimizer_put_state(mm_optimizer *optimizer, size_t index,
     return mm_has_error() ? NULL : tensor;
 }
 
+static bool is_same_size(const mm_tensor_info *a, const mm_tensor_info *b)
+{
+    bool is_same = a->ndim == b->ndim && a->dtype == b->dtype;
+
+    for (int i = 0; is_same && i < a->ndim; i++) {
+        is_same = a->sizes[i] == b->sizes[i];
+    }
+    return is_same;
+}
+
 static bool lies_alike(const mm_tensor_info *a, const mm_tensor_info *b)
 {
-    bool is_alike = a->ndim == b->ndim && a->dtype == b->dtype && b->is_cpu;
+    bool is_alike = is_same_size(a, b);
 
     for (int i = 0; is_alike && i < a->ndim; i++) {
-        is_alike = a->sizes[i] == b->sizes[i] &&
-                   (a->sizes[i] == 1 || a->strides[i] == b->strides[i]);
+        is_alike = a->sizes[i] == 1 || a->strides[i] == b->strides[i];
     }
     return is_alike;
+}
+
+mm_tensor *mmi_laid_out_like(mm_tensor *tensor, mm_tensor *param)
+{
+    mm_tensor_info from;
+    mm_tensor_info to;
+
+    if (mm_tensor_info_get(tensor, &from) < 0 || mm_tensor_info_get(param, &to) < 0) {
+        return NULL;
+    }
+    if (!is_same_size(&from, &to) || strcmp(from.device, to.device) != 0 ||
+        lies_alike(&to, &from)) {
+        return tensor;
+    }
+    mm_tensor *made = mm_empty_like(param);
+
+    mm_copy_(made, tensor);
+    return mm_has_error() ? NULL : made;
 }
 
 /* A new state tensor beside the parameter, holding `old` (laid out otherwise), zeros or
@@ -343,7 +370,8 @@ float *mmi_optimizer_state_memory(mm_optimizer *optimizer, size_t index,
     if (state != NULL) {
         mm_tensor_info_get(state, &info);
     }
-    if (!mm_has_error() && (state == NULL || !lies_alike(&param, &info))) {
+    if (!mm_has_error() &&
+        (state == NULL || !info.is_cpu || !lies_alike(&param, &info))) {
         state = make_state(optimizer, index, name, state, zeros);
         if (state != NULL) {
             mm_tensor_info_get(state, &info);

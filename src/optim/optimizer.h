@@ -56,6 +56,11 @@ mm_tensor *mmi_optimizer_put_state(mm_optimizer *optimizer, size_t index,
 float *mmi_optimizer_state_memory(mm_optimizer *optimizer, size_t index,
                                   const char *name, bool zeros);
 
+/** `tensor`, laid out in memory as `param` is if both have the same sizes and dtype;
+ * the same one if it lies so already. Scope-owned or borrowed. Equal layouts let the
+ * kernels walk over both at once. */
+mm_tensor *mmi_laid_out_like(mm_tensor *tensor, mm_tensor *param);
+
 /** Replaces the options of a group by `options` without "params", defaults added. */
 mm_status mmi_param_groups_replace(mm_param_groups *groups, size_t group,
                                    const mm_value *options);

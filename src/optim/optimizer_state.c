@@ -95,9 +95,9 @@ static mm_status check_groups(const mm_optimizer *optimizer, const mm_value *sav
     return mm_pending();
 }
 
-/* A copy of a state tensor in the parameter's dtype and on its device. Step counts keep
- * their own. */
-static mm_tensor *take_tensor(mm_tensor *saved, const char *name,
+/* A copy of a state tensor in the parameter's dtype and memory format, on its device.
+ * Step counts keep their own. */
+static mm_tensor *take_tensor(mm_tensor *saved, const char *name, mm_tensor *owner,
                               const mm_tensor_info *param)
 {
     mm_tensor_info info;
@@ -117,9 +117,12 @@ static mm_tensor *take_tensor(mm_tensor *saved, const char *name,
         mm_free(text);
         return NULL;
     }
-    return mm_to(mm_detach(saved), .copy = true,
-                 .dtype = is_step || !is_float ? MM_DTYPE_NONE : param->dtype,
-                 .device = is_step ? "cpu" : param->device);
+    mm_tensor *taken =
+        mm_to(mm_detach(saved), .copy = true,
+              .dtype = is_step || !is_float ? MM_DTYPE_NONE : param->dtype,
+              .device = is_step ? "cpu" : param->device);
+
+    return taken == NULL ? NULL : mmi_laid_out_like(taken, owner);
 }
 
 static mm_value *take_state(const mm_value *saved, mm_tensor *param)
@@ -134,7 +137,7 @@ static mm_value *take_state(const mm_value *saved, mm_tensor *param)
         mm_tensor *tensor = mm_value_find_tensor(entry);
 
         if (tensor != NULL && name != NULL) {
-            tensor = take_tensor(tensor, name, &info);
+            tensor = take_tensor(tensor, name, param, &info);
             if (tensor != NULL) {
                 mm_dict_put_tensor(state, name, tensor);
             }

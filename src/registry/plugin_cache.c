@@ -18,27 +18,18 @@ enum { MAX_KEPT = 6, HEX = MMI_SHA256_TEXT_SIZE };
 
 char *mmi_plugin_cache_dir(void)
 {
-    const char *cache = mmi_os_env("XDG_CACHE_HOME");
-    const char *home = mmi_os_env("HOME");
-    char *path = NULL;
-
     if (mm_has_error()) {
         return NULL;
     }
-    if (cache != NULL && cache[0] == '/') {
-        path = mm_path_join(cache, "mmengine/plugins");
-    } else if (home != NULL && home[0] == '/') {
-        path = mm_path_join(home, ".cache/mmengine/plugins");
-    }
-    if (path != NULL && mmi_os_make_private_dir(path) == MM_OK) {
+    char *path = mmi_os_cache_dir("plugins");
+
+    if (path != NULL) {
         return path;
     }
     if (mm_pending() == MM_ENOMEM) {
-        mm_free(path);
         return NULL;
     }
     /* No home, or one that cannot be written: compile for this process alone. */
-    mm_free(path);
     (void)mm_error_take(NULL);
     return mmi_os_temp_dir("mmengine-plugins");
 }

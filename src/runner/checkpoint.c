@@ -148,6 +148,7 @@ static mm_value *own_state(mm_runner *runner)
     mm_dict_put_i64(own, "data_epoch", runner->at.data_epoch);
     mm_dict_put_i64(own, "data_position",
                     runner->at.in_epoch ? mm_loader_position(loader) : 0);
+    mm_dict_put_str(own, "memory_format", mm_runner_memory_format(runner));
     put_taken(own, "random", random_state(runner));
     put_taken(own, "window", mm_optim_wrapper_window_state(runner->optim_wrapper));
     put_taken(own, "hooks", hook_states(runner));
@@ -392,6 +393,8 @@ static mm_status resume_from(mm_runner *runner, const mm_value *checkpoint)
     if (mm_has_error() || resume_seed(runner, meta) < 0)
         return mm_pending();
     if (hub != NULL && mm_hub_load_state(runner->hub, hub) < 0)
+        return mm_pending();
+    if (mmi_memory_format_resume(runner, mm_dict_find(checkpoint, OWN_KEY)) < 0)
         return mm_pending();
     if (optimizer != NULL &&
         mm_optim_wrapper_load_state_dict(runner->optim_wrapper, optimizer) < 0)

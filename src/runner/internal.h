@@ -74,6 +74,13 @@ typedef struct mmi_counters {
     bool stop_training;
 } mmi_counters;
 
+/* How 4-D weights lie in memory. */
+typedef enum mmi_weights_format {
+    MMI_WEIGHTS_AUTO, /* not decided yet */
+    MMI_WEIGHTS_CONTIGUOUS,
+    MMI_WEIGHTS_CHANNELS_LAST
+} mmi_weights_format;
+
 struct mm_runner {
     mm_config *config; /* borrowed from the caller */
     mm_value *root;    /* its value, borrowed */
@@ -87,6 +94,7 @@ struct mm_runner {
     bool has_seed; /* the config names one */
     bool deterministic;
     char device[16];
+    mmi_weights_format weights_format; /* of this run's training */
 
     mm_logger *logger, *logger_before;
     mm_hub *hub;
@@ -151,6 +159,16 @@ mm_status mmi_build_model(mm_runner *runner);
 mm_status mmi_build_optim(mm_runner *runner);
 mm_status mmi_build_schedulers(mm_runner *runner);
 void mmi_build_free(mm_runner *runner);
+
+/* memory_format.c */
+/* The config's word for the format; MM_ECONFIG if it is none. */
+mm_status mmi_memory_format_check(const mm_runner *runner);
+/* Takes the format that needs no measurement, if there is one. Before weights are
+ * loaded. */
+mm_status mmi_memory_format_begin(mm_runner *runner);
+/* Goes on in the format of a checkpoint whose own state is `own`, unless the config
+ * settles it. Before optimizer states are loaded. */
+mm_status mmi_memory_format_resume(mm_runner *runner, const mm_value *own);
 
 /* check.c */
 mm_status mmi_check(const mm_runner *runner);

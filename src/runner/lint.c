@@ -348,6 +348,8 @@ static void check_sections(struct lint *lint)
     lint->is_needed = true;
     (void)mmi_hooks_check(&lint->runner);
     settle(lint, "default_hooks");
+    (void)mmi_memory_format_check(&lint->runner);
+    settle(lint, "memory_format");
     check_build(lint, "log_processor", "log_processors", "LogProcessor");
     lint->is_needed = false;
     check_build(lint, "visualizer", "visualizers", "Visualizer");

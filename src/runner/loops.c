@@ -100,7 +100,8 @@ static mm_status run_iter(mm_runner *runner, int64_t batch_idx,
     mm_scope scope = mm_scope_open();
     mm_iter iter = {.batch_idx = batch_idx, .batch = batch};
 
-    if (mmi_call_iter(runner, MMI_BEFORE_TRAIN_ITER, &iter) == MM_OK)
+    if (mm_runner_choose_memory_format(runner, batch, runner->optim_wrapper) == MM_OK &&
+        mmi_call_iter(runner, MMI_BEFORE_TRAIN_ITER, &iter) == MM_OK)
         iter.outputs = mm_model_train_step(runner->model, batch, runner->optim_wrapper);
     if (iter.outputs != NULL)
         (void)mmi_call_iter(runner, MMI_AFTER_TRAIN_ITER, &iter);

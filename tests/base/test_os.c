@@ -47,6 +47,51 @@ static void check_content(const char *path, const char *expected)
     mm_free(content);
 }
 
+static void check_cache(const char *expected)
+{
+    char *path = mmi_os_cache_dir("parts");
+
+    if (expected == NULL) {
+        assert_null(path);
+    } else {
+        char *wanted = in_folder(expected);
+
+        assert_string_equal(path, wanted);
+        assert_true(mm_file_is_dir(path));
+        mm_free(wanted);
+    }
+    mm_free(path);
+}
+
+static void cache_folders(void **state)
+{
+    const char *home = getenv("HOME");
+    char *saved = home != NULL ? mm_strdup(home) : NULL;
+    char *xdg = in_folder("xdg");
+    char *own = in_folder("own");
+    (void)state;
+
+    assert_int_equal(setenv("HOME", folder, 1), 0);
+    assert_int_equal(setenv("XDG_CACHE_HOME", "relative", 1), 0);
+    assert_int_equal(unsetenv("MMENGINE_CACHE_DIR"), 0);
+    check_cache(".cache/mmengine/parts");
+    assert_int_equal(setenv("XDG_CACHE_HOME", xdg, 1), 0);
+    check_cache("xdg/mmengine/parts");
+    assert_int_equal(setenv("MMENGINE_CACHE_DIR", own, 1), 0);
+    check_cache("own/parts");
+    assert_int_equal(unsetenv("MMENGINE_CACHE_DIR"), 0);
+    assert_int_equal(unsetenv("XDG_CACHE_HOME"), 0);
+    assert_int_equal(unsetenv("HOME"), 0);
+    check_cache(NULL);
+    assert_false(mm_has_error());
+    if (saved != NULL) {
+        assert_int_equal(setenv("HOME", saved, 1), 0);
+    }
+    mm_free(saved);
+    mm_free(own);
+    mm_free(xdg);
+}
+
 static void whole_files(void **state)
 {
     (void)state;
@@ -685,6 +730,7 @@ int main(int argc, char **argv)
     }
     program = argv[0];
     const struct CMUnitTest tests[] = {
+        FOLDER_TEST(cache_folders),
         FOLDER_TEST(whole_files),
         FOLDER_TEST(large_files),
         FOLDER_TEST(open_files),

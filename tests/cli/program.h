@@ -57,7 +57,7 @@ static inline int make_folder(void **state)
     (void)snprintf(path, sizeof(path), "%s/mmengine-test-XXXXXX",
                    base != NULL && base[0] != '\0' ? base : otherwise);
     if (mkdtemp(path) == NULL || setenv("T", path, 1) != 0 ||
-        setenv("XDG_CACHE_HOME", path, 1) != 0) {
+        unsetenv("MMENGINE_CACHE_DIR") != 0 || setenv("XDG_CACHE_HOME", path, 1) != 0) {
         return -1;
     }
     return unsetenv("NO_COLOR") == 0 && unsetenv("FORCE_COLOR") == 0 ? 0 : -1;

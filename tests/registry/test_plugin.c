@@ -410,6 +410,7 @@ static int setup(void **state)
                            home);
 
     write_text("cc.sh", text);
+    assert_int_equal(unsetenv("MMENGINE_CACHE_DIR"), 0);
     assert_int_equal(setenv("XDG_CACHE_HOME", cache, 1), 0);
     assert_int_equal(setenv("MMENGINE_CC", call, 1), 0);
     assert_int_equal(unsetenv("MMENGINE_PLUGIN_PATH"), 0);
