@@ -255,7 +255,7 @@ bool mmi_is_std_name(const char *name, size_t size)
 
 static void *not_importable(mmi_eval *ev, const char *module)
 {
-    (void)mmi_fail(ev, EXC_FATAL, "a config cannot import '%s'", module);
+    (void)mmi_fail(ev, EXC_MODULE_NOT_FOUND, "a config cannot import '%s'", module);
     (void)mm_error_hint(
         "only modules of Python's library can be imported; name parts of "
         "your own in custom_imports");
@@ -358,6 +358,42 @@ static bool is_own_import(const mmi_node *node)
     return node->u.import.level == 0 && mmi_is_own_module(node->u.import.module);
 }
 
+/* What a walk over the names of a module binds. */
+struct star {
+    mmi_eval *ev;
+    const mmi_std_def *def;
+    const mmi_node *node;
+};
+
+static void bind_star(void *user, const char *name)
+{
+    struct star *star = user;
+    mm_value *value = mm_has_error() ? NULL : mmi_std_get(star->ev, star->def, name);
+
+    if (value != NULL) {
+        (void)mmi_name_put(star->ev, name, value, mmi_source_at(star->ev, star->node));
+    }
+    mm_value_unref(value);
+}
+
+/* from math import *: the names that we have. */
+static bool import_star(mmi_eval *ev, const mmi_node *node)
+{
+    const char *module = node->u.import.module;
+    mm_value *from = find_module(ev, module);
+    const mmi_std_object *object =
+        from == NULL ? NULL : MMI_OBJECT(mmi_std_object, &mmi_std_ops, from);
+    struct star star = {ev, object == NULL ? NULL : object->def, node};
+
+    if (star.def != NULL) {
+        mmi_std_each(star.def, bind_star, &star);
+    } else if (object != NULL) {
+        (void)not_importable(ev, module);
+    }
+    mm_value_unref(from);
+    return !mm_has_error();
+}
+
 bool mmi_execute_import(mmi_eval *ev, mmi_node *node)
 {
     const char *module = node->u.import.module;
@@ -367,9 +403,12 @@ bool mmi_execute_import(mmi_eval *ev, mmi_node *node)
                                          : import_lazy(ev, node);
     }
     if (node->kind == NODE_IMPORT_FROM &&
-        (node->u.import.level > 0 || module == NULL ||
-         strcmp(node->u.import.aliases[0].name, "*") == 0)) {
+        (node->u.import.level > 0 || module == NULL)) {
         return not_importable(ev, module == NULL ? "." : module) != NULL;
+    }
+    if (node->kind == NODE_IMPORT_FROM &&
+        strcmp(node->u.import.aliases[0].name, "*") == 0) {
+        return import_star(ev, node);
     }
     for (int32_t i = 0; i < node->u.import.num_aliases && !mm_has_error(); i++) {
         const mmi_alias *alias = &node->u.import.aliases[i];

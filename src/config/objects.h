@@ -184,7 +184,8 @@ mm_value *mmi_lazy_text(const mmi_lazy_object *lazy);
 mm_value *mmi_new_range(int64_t start, int64_t stop, int64_t step);
 mm_value *mmi_new_view(mm_value *dict, mmi_view_kind kind);
 mm_value *mmi_new_opaque(const char *text);
-/* True for a class of a standard module that we do not have: it stays in a config. */
+/* True for what stays in a config though a module does not: a class of a standard
+ * module that we do not have, os.environ. */
 bool mmi_is_std_class(const mm_value *value);
 /* The i-th item of a range, i < count. */
 int64_t mmi_range_at(const mmi_range_object *range, int64_t index);

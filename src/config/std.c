@@ -24,9 +24,19 @@ mm_value *mmi_std_module(mmi_eval *ev, const char *name)
     return NULL;
 }
 
-/* True for a table that holds all of its module: other names are wrong. */
-static bool is_whole(const mmi_std_def *def)
+/* True if Python's module has no such name: a mistake, not something we lack. */
+static bool is_unknown(const mmi_std_def *def, const char *name)
 {
+    static const char *const lacking[] = {
+        "comb",  "dist", "frexp",     "fsum", "isqrt",     "lcm",
+        "ldexp", "modf", "nextafter", "perm", "remainder", "ulp",
+    };
+
+    for (size_t i = 0; i < sizeof(lacking) / sizeof(lacking[0]); i++) {
+        if (strcmp(lacking[i], name) == 0) {
+            return false;
+        }
+    }
     return def == &mmi_std_math || def == &mmi_std_copy || def == &mmi_std_environ;
 }
 
@@ -44,7 +54,7 @@ mm_value *mmi_std_get(mmi_eval *ev, const mmi_std_def *def, const char *name)
                                            : mmi_new_builtin(&entry->function);
         }
     }
-    if (is_whole(def)) {
+    if (is_unknown(def, name)) {
         return NULL;
     }
     full = mm_value_new_strf("%s.%s", def->name, name);
@@ -63,9 +73,14 @@ bool mmi_is_std_class(const mm_value *value)
     static const char *const small[] = {"defaultdict", "deque",     "datetime",
                                         "date",        "timedelta", "timezone"};
     const mmi_std_object *object = MMI_OBJECT(mmi_std_object, &mmi_std_ops, value);
-    const char *name =
-        object == NULL || object->def != NULL ? NULL : strrchr(object->name, '.');
+    const char *name = NULL;
 
+    if (mmi_is_environ(value)) {
+        return true;
+    }
+    if (object != NULL && object->def == NULL) {
+        name = strrchr(object->name, '.');
+    }
     if (name == NULL) {
         return false; /* a module */
     }

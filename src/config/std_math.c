@@ -48,7 +48,13 @@ static mm_value *math_one(mmi_eval *ev, const char *name, const mmi_args *args,
         return math_one(ev, #name, args, name);                                        \
     }
 
+MATH_ONE(acosh)
+MATH_ONE(asinh)
+MATH_ONE(atanh)
+MATH_ONE(cbrt)
+MATH_ONE(erfc)
 MATH_ONE(exp)
+MATH_ONE(exp2)
 MATH_ONE(expm1)
 MATH_ONE(log1p)
 MATH_ONE(sqrt)
@@ -349,8 +355,51 @@ static mm_value *make_nan(void)
     return mm_value_new_f64((double)NAN);
 }
 
+static mm_value *math_gamma(mmi_eval *ev, const mmi_args *args)
+{
+    return math_one(ev, "gamma", args, tgamma);
+}
+
+static mm_value *math_lgamma(mmi_eval *ev, const mmi_args *args)
+{
+    return math_one(ev, "lgamma", args, lgamma);
+}
+
+static mm_value *math_isclose(mmi_eval *ev, const mmi_args *args)
+{
+    mm_value *relative =
+        args->named == NULL ? NULL : mm_dict_find(args->named, "rel_tol");
+    mm_value *absolute =
+        args->named == NULL ? NULL : mm_dict_find(args->named, "abs_tol");
+    double a = 0;
+    double b = 0;
+
+    if (!mmi_expect_args(ev, "isclose", &(mmi_args){.list = args->list}, 2, 2) ||
+        !read_f64(ev, "isclose", args, 0, &a) ||
+        !read_f64(ev, "isclose", args, 1, &b)) {
+        return NULL;
+    }
+    double near =
+        (relative == NULL ? 1e-9 : mm_value_f64(relative)) * fmax(fabs(a), fabs(b));
+    double least = absolute == NULL ? 0 : mm_value_f64(absolute);
+
+    return mm_has_error()
+               ? NULL
+               : mm_value_new_bool(a == b || (isfinite(a) && isfinite(b) &&
+                                              fabs(a - b) <= fmax(near, least)));
+}
+
 static const mmi_std_entry math_entries[] = {
     FUNCTION("acos", math_acos),
+    FUNCTION("acosh", math_acosh),
+    FUNCTION("asinh", math_asinh),
+    FUNCTION("atanh", math_atanh),
+    FUNCTION("cbrt", math_cbrt),
+    FUNCTION("erfc", math_erfc),
+    FUNCTION("exp2", math_exp2),
+    FUNCTION("gamma", math_gamma),
+    FUNCTION("isclose", math_isclose),
+    FUNCTION("lgamma", math_lgamma),
     FUNCTION("asin", math_asin),
     FUNCTION("atan", math_atan),
     FUNCTION("atan2", math_atan2),
