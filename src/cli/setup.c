@@ -13,13 +13,29 @@
 
 /* --- loading --- */
 
+/* "model._delete_=True" */
+static bool is_delete(const char *option)
+{
+    static const char mark[] = "._delete_=";
+    const char *equals = strchr(option, '=');
+    const char *found = strstr(option, mark);
+
+    return found != NULL && found + strlen(mark) - 1 == equals;
+}
+
+/* MMEngine merges all options at once, where `_delete_` works before what else goes to
+ * its dict, wherever it stands. */
 static mm_status apply_overrides(mm_config *config, const struct cli_args *args)
 {
     const struct cli_given *given = cli_get(args, "cfg-options");
 
-    for (size_t i = 0; i < given->count; i++) {
-        if (mm_config_override(config, given->words[i], cli_knows_key, NULL) != MM_OK) {
-            return mm_pending();
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < given->count; i++) {
+            if (is_delete(given->words[i]) == (pass == 0) &&
+                mm_config_override(config, given->words[i], cli_knows_key, NULL) !=
+                    MM_OK) {
+                return mm_pending();
+            }
         }
     }
     return mm_pending();

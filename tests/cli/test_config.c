@@ -51,6 +51,21 @@ static void test_show(void **state)
                "\"hooks\": [{\"type\": \"B\", \"n\": 2}], \"x\": null}\n");
 }
 
+/* As MMEngine, which merges all options at once. */
+static void test_delete(void **state)
+{
+    (void)state;
+    write_configs();
+    check_said("cd $T && $P config show b.json --format json model.type=C "
+               "model._delete_=True hooks=[] x='a b'",
+               0, "{\"model\": {\"type\": \"C\"}, \"hooks\": [], \"x\": \"ab\"}\n");
+    check_said("cd $T && $P config show b.json --format json model=1 hooks.0.n=3 "
+               "\"x='a b'\"",
+               0,
+               "{\"model\": 1, \"hooks\": [{\"type\": \"B\", \"n\": 3}], \"x\": "
+               "\"a b\"}\n");
+}
+
 static void test_origin(void **state)
 {
     (void)state;
@@ -173,9 +188,9 @@ static void test_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_show), cmocka_unit_test(test_origin),
-        cmocka_unit_test(test_diff), cmocka_unit_test(test_dump),
-        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_show),   cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_origin), cmocka_unit_test(test_diff),
+        cmocka_unit_test(test_dump),   cmocka_unit_test(test_keys),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
