@@ -47,7 +47,7 @@ void *mmi_yaml_fail(struct mmi_yaml_reader *reader, const yaml_mark_t *mark,
 /* The tag that is written, or `none` without one. */
 mmi_yaml_tag mmi_yaml_tag_of(const yaml_char_t *written, mmi_yaml_tag none);
 /* Raises that a tag is unknown, or would run code. NULL. */
-void *mmi_yaml_refuse_tag(struct mmi_yaml_reader *reader, const yaml_char_t *tag,
+void *mmi_yaml_refuse_tag(struct mmi_yaml_reader *reader, const yaml_char_t *written,
                           const yaml_mark_t *mark);
 
 /* ---- yaml_node.c ---- */
