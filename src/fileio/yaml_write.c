@@ -14,7 +14,7 @@
 #include "fileio/yaml.h"
 #include "mmengine/number.h"
 
-enum { STEP = 2, MAX_SIMPLE_KEY = 128 };
+enum { STEP = 2, MAX_SIMPLE_KEY = 128, MAX_TEXT = 1 << 30 };
 
 struct writer {
     mmi_str out;
@@ -374,6 +374,10 @@ static bool enter(struct writer *w)
         (void)mm_raise(MM_EDATA,
                        "could not write YAML: containers are nested deeper than %d",
                        (int)MMI_DOC_DEPTH);
+        return false;
+    }
+    if (w->out.size > MAX_TEXT) { /* aliases of a hostile file can multiply */
+        (void)mm_raise(MM_EDATA, "could not write YAML: the text exceeds 1 GB");
         return false;
     }
     w->depth++;
