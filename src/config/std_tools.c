@@ -208,60 +208,78 @@ static mm_value *call_product(mmi_eval *ev, const mmi_args *args)
     return iterator_of(ev, out);
 }
 
-/* combinations() and permutations(): picks of `size` places, in order of places. */
-static void pick_places(mmi_eval *ev, mm_value *items, size_t *picks, size_t size,
-                        size_t at, bool ordered, mm_value *out)
+enum { MAX_PICKS = 200 };
+
+/* combinations() and permutations(): `size` places of `items`. */
+struct picks {
+    mm_value *items, *out;
+    size_t at[MAX_PICKS];
+    size_t size;
+    bool rising; /* combinations: places in order */
+};
+
+static bool is_free(const struct picks *picks, size_t count, size_t place)
 {
-    size_t count = mm_value_len(items);
-
-    if (at == size) {
-        mm_value *tuple = mm_value_new_tuple();
-
-        for (size_t i = 0; i < size && mmi_reserve_items(ev, 1); i++) {
-            mm_list_append(tuple, mm_list_get(items, picks[i]));
+    for (size_t i = 0; i < count; i++) {
+        if (picks->at[i] == place) {
+            return false;
         }
-        mm_list_push(out, tuple);
+    }
+    return true;
+}
+
+static void add_picked(mmi_eval *ev, struct picks *picks)
+{
+    mm_value *tuple = mm_value_new_tuple();
+
+    for (size_t i = 0; i < picks->size && mmi_reserve_items(ev, 1); i++) {
+        mm_list_append(tuple, mm_list_get(picks->items, picks->at[i]));
+    }
+    mm_list_push(picks->out, tuple);
+}
+
+/* All ways to fill the places from `count` on. */
+static void pick_from(mmi_eval *ev, struct picks *picks, size_t count)
+{
+    size_t first = picks->rising && count > 0 ? picks->at[count - 1] + 1 : 0;
+
+    if (count == picks->size) {
+        add_picked(ev, picks);
         return;
     }
-    for (size_t i = ordered && at > 0 ? picks[at - 1] + 1 : 0;
-         i < count && mmi_step(ev, 1); i++) {
-        bool used = false;
-
-        for (size_t j = 0; j < at && !ordered; j++) {
-            used = used || picks[j] == i;
-        }
-        if (!used) {
-            picks[at] = i;
-            pick_places(ev, items, picks, size, at + 1, ordered, out);
+    for (size_t i = first; i < mm_value_len(picks->items) && mmi_step(ev, 1); i++) {
+        if (picks->rising || is_free(picks, count, i)) {
+            picks->at[count] = i;
+            pick_from(ev, picks, count + 1);
         }
     }
 }
 
-static mm_value *pick(mmi_eval *ev, const mmi_args *args, const char *name,
-                      bool ordered)
+static mm_value *pick(mmi_eval *ev, const mmi_args *args, const char *name, bool rising)
 {
-    enum { MAX_PICKS = 200 };
-    mm_value *items = mmi_expect_args(ev, name, args, ordered ? 2 : 1, 2)
-                          ? mmi_to_list(ev, mmi_arg(args, 0))
-                          : NULL;
-    int64_t size = items == NULL ? 0 : (int64_t)mm_value_len(items);
-    mm_value *out = NULL;
-    size_t picks[MAX_PICKS];
+    struct picks picks = {.rising = rising};
+    int64_t size = 0;
 
-    if (items == NULL ||
-        (mmi_num_args(args) == 2 && !mmi_as_index(ev, mmi_arg(args, 1), &size))) {
-        mm_value_unref(items);
+    if (!mmi_expect_args(ev, name, args, rising ? 2 : 1, 2)) {
         return NULL;
     }
-    out = mm_value_new_list();
+    picks.items = mmi_to_list(ev, mmi_arg(args, 0));
+    size = picks.items == NULL ? 0 : (int64_t)mm_value_len(picks.items);
+    if (picks.items == NULL ||
+        (mmi_num_args(args) == 2 && !mmi_as_index(ev, mmi_arg(args, 1), &size))) {
+        mm_value_unref(picks.items);
+        return NULL;
+    }
+    picks.out = mm_value_new_list();
+    picks.size = (size_t)size;
     if (size < 0 || size > MAX_PICKS) {
         (void)mmi_fail(ev, EXC_VALUE, "%s() of %lld items is not possible", name,
                        (long long)size);
     } else {
-        pick_places(ev, items, picks, (size_t)size, 0, ordered, out);
+        pick_from(ev, &picks, 0);
     }
-    mm_value_unref(items);
-    return iterator_of(ev, out);
+    mm_value_unref(picks.items);
+    return iterator_of(ev, picks.out);
 }
 
 static mm_value *call_combinations(mmi_eval *ev, const mmi_args *args)
