@@ -18,6 +18,7 @@ enum { WIDTH = 79, STEP = 4, MAX_NESTING = 500 };
 
 struct writer {
     mmi_str out;
+    const mm_value *top; /* the config, whose keys may hide built-in names; or NULL */
     mm_config_order order;
     bool plain; /* `dict` is a key of the config: {'k': v} instead of dict(k=v) */
     int depth;
@@ -50,18 +51,39 @@ static void write_text(mmi_str *out, const mm_value *value)
     mm_free(text);
 }
 
-static void write_float(mmi_str *out, double value)
+/* Built-in names that the text of a config may call. */
+static const char *const called[] = {"globals", "float", "set", "range"};
+
+/* Begins a call of a built-in name: by its other name where a key of the config hides
+ * it. */
+static void write_called(const struct writer *w, mmi_str *out, const char *name)
 {
-    if (isnan(value)) {
-        mmi_str_add(out, "float('nan')");
-    } else if (isinf(value)) {
-        mmi_str_add(out, value > 0 ? "float('inf')" : "float('-inf')");
+    mmi_str_add(out, w->top != NULL && mm_dict_has(w->top, name) ? "__" : "");
+    mmi_str_add(out, name);
+}
+
+/* Other names for those that are hidden. Names that begin so are no keys of a config.
+ */
+static void write_other_names(struct writer *w)
+{
+    for (size_t i = 0; i < sizeof(called) / sizeof(called[0]); i++) {
+        if (mm_dict_has(w->top, called[i])) {
+            mmi_str_addf(&w->out, "__%s = %s\n", called[i], called[i]);
+        }
+    }
+}
+
+static void write_float(const struct writer *w, mmi_str *out, double value)
+{
+    if (isnan(value) || isinf(value)) {
+        write_called(w, out, "float");
+        mmi_str_add(out, isnan(value) ? "('nan')" : value > 0 ? "('inf')" : "('-inf')");
     } else {
         mmi_str_add_f64(out, value);
     }
 }
 
-static void write_object(mmi_str *out, const mm_value *value)
+static void write_object(const struct writer *w, mmi_str *out, const mm_value *value)
 {
     char *text = mm_value_repr(value);
     mm_value *quoted = NULL;
@@ -70,7 +92,8 @@ static void write_object(mmi_str *out, const mm_value *value)
         return;
     }
     if (mm_value_find_object(value, &mmi_range_ops) != NULL) {
-        mmi_str_add(out, text);
+        write_called(w, out, "range");
+        mmi_str_add(out, text + strlen("range"));
     } else if (mm_value_find_object(value, &mmi_ellipsis_ops) != NULL) {
         mmi_str_add(out, "...");
     } else { /* no text makes it again: its description */
@@ -83,14 +106,14 @@ static void write_object(mmi_str *out, const mm_value *value)
     mm_free(text);
 }
 
-static void write_scalar(mmi_str *out, const mm_value *value)
+static void write_scalar(const struct writer *w, mmi_str *out, const mm_value *value)
 {
     switch (mm_value_kind(value)) {
     case MM_KIND_F64:
-        write_float(out, mm_value_f64(value));
+        write_float(w, out, mm_value_f64(value));
         break;
     case MM_KIND_OBJECT:
-        write_object(out, value);
+        write_object(w, out, value);
         break;
     default:
         write_text(out, value);
@@ -219,12 +242,13 @@ static void write_inline(struct writer *w, mmi_str *out, const mm_value *value)
         return;
     }
     if (kind != MM_KIND_LIST && kind != MM_KIND_TUPLE && kind != MM_KIND_SET) {
-        write_scalar(out, value);
+        write_scalar(w, out, value);
         return;
     }
     count = mm_value_len(value);
     if (kind == MM_KIND_SET && count == 0) {
-        mmi_str_add(out, "set()");
+        write_called(w, out, "set");
+        mmi_str_add(out, "()");
         return;
     }
     mmi_str_add_char(out, kind == MM_KIND_LIST ? '[' : kind == MM_KIND_SET ? '{' : '(');
@@ -346,6 +370,8 @@ char *mmi_dump_python(const mm_value *dict, mm_config_order order)
         return NULL;
     }
     w.plain = mm_dict_has(dict, "dict");
+    w.top = dict;
+    write_other_names(&w);
     places = order_of(dict, order);
     for (size_t i = 0; places != NULL && i < mm_value_len(dict) && !mm_has_error();
          i++) {
@@ -354,7 +380,8 @@ char *mmi_dump_python(const mm_value *dict, mm_config_order order)
         if (is_plain_key(key)) {
             mmi_str_add(&w.out, mm_dict_name_at(dict, places[i]));
         } else { /* no name: set where the names are kept */
-            mmi_str_add(&w.out, "globals()[");
+            write_called(&w, &w.out, "globals");
+            mmi_str_add(&w.out, "()[");
             write_inline(&w, &w.out, key);
             mmi_str_add_char(&w.out, ']');
         }

@@ -67,6 +67,35 @@ static void test_formats(void **state)
                  "a = dict(c='x')\nb = 1.0\n");
 }
 
+/* Keys of a config may have the names that its text needs. */
+static void test_hidden_names(void **state)
+{
+    (void)state;
+    mm_config *config =
+        read_text("globals: 1\nfloat: .inf\nset: !!set {}\n'a b': -.inf\n"
+                  "dict: {c: .nan}\n",
+                  ".yaml");
+    char *text = mm_config_format(mm_config_root(config), "py", MM_CONFIG_SOURCE);
+
+    check_ok();
+    assert_string_equal(text, "__globals = globals\n__float = float\n__set = set\n"
+                              "globals = 1\nfloat = __float('inf')\nset = __set()\n"
+                              "__globals()['a b'] = __float('-inf')\n"
+                              "dict = {'c': __float('nan')}\n");
+    mm_config *again = read_text(text, ".py");
+    char *one = mm_config_json(mm_config_root(config));
+    char *two = mm_config_json(mm_config_root(again));
+
+    assert_string_equal(one, two);
+    mm_free(one);
+    mm_free(two);
+    mm_free(text);
+    mm_config_unref(config);
+    mm_config_unref(again);
+    check_format("x = range(1, 5, 2)\nrange = range(3)\n", "py", MM_CONFIG_SORTED,
+                 "__range = range\nrange = __range(0, 3)\nx = __range(1, 5, 2)\n");
+}
+
 static void test_format_errors(void **state)
 {
     (void)state;
@@ -280,10 +309,15 @@ static void test_reserved_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_formats),     CLEAN_TEST(test_format_errors),
-        CLEAN_TEST(test_save),        CLEAN_TEST(test_origins),
-        CLEAN_TEST(test_diff),        CLEAN_TEST(test_reserved_options),
-        CLEAN_TEST(test_environment), CLEAN_TEST(test_places_behind_templates),
+        CLEAN_TEST(test_formats),
+        CLEAN_TEST(test_hidden_names),
+        CLEAN_TEST(test_format_errors),
+        CLEAN_TEST(test_save),
+        CLEAN_TEST(test_origins),
+        CLEAN_TEST(test_diff),
+        CLEAN_TEST(test_reserved_options),
+        CLEAN_TEST(test_environment),
+        CLEAN_TEST(test_places_behind_templates),
         CLEAN_TEST(test_text),
     };
 
