@@ -34,7 +34,7 @@ MM_API int64_t mm_file_remove_stale(const char *folder);
 typedef struct mm_json_args {
     int indent;      /**< spaces per level; 0: one line, "a": 1, "b": 2 */
     bool sort_keys;  /**< in order of code points */
-    bool keep_utf8;  /**< ensure_ascii=False */
+    bool keep_utf8;  /**< ensure_ascii=False; halves of surrogate pairs are escaped */
     bool refuse_nan; /**< allow_nan=False: NaN and infinities are MM_ENUMERIC */
     bool no_spaces;  /**< separators ',' and ':' */
 } mm_json_args;

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "base/str.h"
+#include "base/unicode.h"
 #include "fileio/pickle.h"
 #include "fileio/text.h"
 #include "fileio/yaml.h"
@@ -161,7 +162,7 @@ static const char *read_text(struct reader *reader, size_t *out_size)
         }
         reader->at++;
         if (c == '\\') {
-            if (!mmi_text_is_utf8(run, (size_t)(reader->at - 1 - run))) {
+            if (!mmi_utf8_is_valid(run, (size_t)(reader->at - 1 - run))) {
                 return fail(reader, "a string is not UTF-8");
             }
             mmi_str_add_n(&reader->scratch, run, (size_t)(reader->at - 1 - run));
@@ -171,7 +172,7 @@ static const char *read_text(struct reader *reader, size_t *out_size)
     }
     const char *text = run;
     *out_size = (size_t)(reader->at - run);
-    if (!mmi_text_is_utf8(run, *out_size)) {
+    if (!mmi_utf8_is_valid(run, *out_size)) {
         return fail(reader, "a string is not UTF-8");
     }
     if (reader->scratch.size > 0) {

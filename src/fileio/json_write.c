@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/str.h"
+#include "base/unicode.h"
 #include "fileio/pickle.h"
 #include "fileio/text.h"
 #include "mmengine/fileio.h"
@@ -50,8 +51,9 @@ static void put_text(struct writer *writer, const char *text, size_t size)
     mmi_str_add_char(&writer->out, '"');
     for (size_t i = 0; i < size;) {
         unsigned char c = (unsigned char)text[i];
-        bool is_plain =
-            c >= 0x20 && c != '"' && c != '\\' && (c < 0x7f || writer->args->keep_utf8);
+        bool is_plain = c >= 0x20 && c != '"' && c != '\\' &&
+                        (c < 0x7f || (writer->args->keep_utf8 &&
+                                      !mmi_utf8_is_surrogate(text + i, size - i)));
         if (is_plain) {
             i++;
             continue;
