@@ -316,11 +316,22 @@ static mm_status check_key(const mm_config *config, const char *key,
     return mm_pending();
 }
 
+enum { MAX_PARTS = 64 };
+
 /* Keys that a config cannot have, or that mean something only while files are read. */
 static mm_status refuse_reserved(const char *key)
 {
     size_t size = strcspn(key, ".");
+    size_t parts = 1;
 
+    for (const char *p = key; *p != '\0'; p++) {
+        parts += *p == '.';
+    }
+    if (parts > MAX_PARTS) { /* what is nested deeper could not be written and read */
+        return mm_raise(MM_ECONFIG,
+                        "could not set '%.40s...': a key has at most %d parts", key,
+                        (int)MAX_PARTS);
+    }
     if (size == strlen("_base_") && strncmp(key, "_base_", size) == 0) {
         return mm_raise(MM_ECONFIG,
                         "could not set '%s': the bases have been read before", key);
