@@ -3,6 +3,7 @@
  * known. */
 #include <string.h>
 
+#include "base/str.h"
 #include "base/suggest.h"
 #include "registry/audit.h"
 #include "runner/internal.h"
@@ -223,6 +224,45 @@ mm_status mmi_check_schedulers(const mm_runner *runner, mm_value *config,
     return mm_pending();
 }
 
+mm_status mmi_check_word(const mm_runner *runner, const char *key,
+                         const char *const *words, size_t count)
+{
+    const mm_value *given = mmi_section(runner, key);
+    bool is_text = given != NULL && mm_value_kind(given) == MM_KIND_STR;
+    mmi_suggest near = {.word = is_text ? mm_value_str(given) : ""};
+    mmi_str list = {0};
+
+    if (given == NULL)
+        return mm_pending();
+    for (size_t i = 0; i < count; i++) {
+        if (is_text && strcmp(mm_value_str(given), words[i]) == 0) {
+            mmi_str_deinit(&list);
+            return mm_pending();
+        }
+        mmi_suggest_add(&near, words[i]);
+        mmi_str_addf(&list, "%s'%s'",
+                     i == 0          ? ""
+                     : i + 1 < count ? ", "
+                                     : " or ",
+                     words[i]);
+    }
+    char *text = mm_value_repr(given);
+
+    (void)mm_raise(MM_ECONFIG, "%s must be %s, not %s", key, mmi_str_text(&list),
+                   text == NULL ? "this" : text);
+    mmi_suggest_hint(&near);
+    mm_free(text);
+    mmi_str_deinit(&list);
+    return mmi_report_fault(mm_dict_source(runner->root, key), key);
+}
+
+mm_status mmi_numerics_check(const mm_runner *runner)
+{
+    static const char *const words[] = {"fast", "reference"};
+
+    return mmi_check_word(runner, "numerics", words, 2);
+}
+
 mm_status mmi_check_optim(const mm_runner *runner)
 {
     mm_value *optim = mmi_section(runner, "optim_wrapper");
@@ -252,8 +292,8 @@ mm_status mmi_check(const mm_runner *runner)
         return mm_raise(MM_ECONFIG, "the config is a %s, not a dict",
                         mm_value_type_name(runner->root));
     if (mmi_check_groups(runner) < 0 || mmi_check_model(runner) < 0 ||
-        mmi_check_optim(runner) < 0 || mmi_memory_format_check(runner) < 0 ||
-        mmi_hooks_check(runner) < 0)
+        mmi_check_optim(runner) < 0 || mmi_numerics_check(runner) < 0 ||
+        mmi_memory_format_check(runner) < 0 || mmi_hooks_check(runner) < 0)
         return mm_pending();
     for (int mode = MM_MODE_TRAIN; mode <= MM_MODE_TEST; mode++) {
         /* What is not built here may stand in sections that this run leaves alone; the

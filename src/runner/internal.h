@@ -160,6 +160,13 @@ mm_status mmi_build_optim(mm_runner *runner);
 mm_status mmi_build_schedulers(mm_runner *runner);
 void mmi_build_free(mm_runner *runner);
 
+/* A top-level key that must be one of `words`, if it is there; MM_ECONFIG with the
+ * nearest ones and the place. */
+mm_status mmi_check_word(const mm_runner *runner, const char *key,
+                         const char *const *words, size_t count);
+/* The word of `numerics`: "fast" or "reference". */
+mm_status mmi_numerics_check(const mm_runner *runner);
+
 /* memory_format.c */
 /* The config's word for the format; MM_ECONFIG if it is none. */
 mm_status mmi_memory_format_check(const mm_runner *runner);

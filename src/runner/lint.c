@@ -348,6 +348,8 @@ static void check_sections(struct lint *lint)
     lint->is_needed = true;
     (void)mmi_hooks_check(&lint->runner);
     settle(lint, "default_hooks");
+    (void)mmi_numerics_check(&lint->runner);
+    settle(lint, "numerics");
     (void)mmi_memory_format_check(&lint->runner);
     settle(lint, "memory_format");
     check_build(lint, "log_processor", "log_processors", "LogProcessor");

@@ -12,11 +12,9 @@
 
 #include "base/checksum.h"
 #include "base/str.h"
-#include "base/suggest.h"
 #include "mmengine/file.h"
 #include "mmengine/ops.h"
 #include "mmengine/plugin.h"
-#include "registry/audit.h"
 #include "runner/internal.h"
 
 /* By mmi_weights_format. */
@@ -60,25 +58,7 @@ static mmi_weights_format asked_format(const mm_runner *runner)
 
 mm_status mmi_memory_format_check(const mm_runner *runner)
 {
-    const mm_value *given = mmi_section(runner, "memory_format");
-    bool is_text = given != NULL && mm_value_kind(given) == MM_KIND_STR;
-    mmi_weights_format format;
-
-    if (given == NULL || (is_text && parse_format(mm_value_str(given), &format)))
-        return mm_pending();
-    char *text = mm_value_repr(given);
-    mmi_suggest near = {.word = is_text ? mm_value_str(given) : ""};
-
-    (void)mm_raise(MM_ECONFIG,
-                   "memory_format must be 'auto', 'contiguous' or 'channels_last', "
-                   "not %s",
-                   text == NULL ? "this" : text);
-    for (size_t i = 0; i < NUM_FORMATS; i++)
-        mmi_suggest_add(&near, format_names[i]);
-    mmi_suggest_hint(&near);
-    mm_free(text);
-    return mmi_report_fault(mm_dict_source(runner->root, "memory_format"),
-                            "memory_format");
+    return mmi_check_word(runner, "memory_format", format_names, NUM_FORMATS);
 }
 
 /* Without a measurement. */
