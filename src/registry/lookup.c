@@ -117,6 +117,26 @@ static void hint_near(int registry, const char *scope, const char *name)
     mmi_suggest_hint(&suggest);
 }
 
+/* The nearest name that a scope out of sight has. */
+static void hint_far(int registry, const char *name)
+{
+    size_t count = 0;
+    const struct mmi_entry *entries = mmi_entries(&count);
+    mmi_suggest suggest = {.word = name};
+
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].registry == registry) {
+            mmi_suggest_add(&suggest, entries[i].name);
+        }
+    }
+    for (size_t i = 0; i < count && suggest.count > 0; i++) {
+        if (entries[i].registry == registry && entries[i].name == suggest.names[0]) {
+            mm_error_hint("did you mean '%s.%s'?", entries[i].scope, entries[i].name);
+            return;
+        }
+    }
+}
+
 const char *mm_suggest(const char *word, const char *const *names, size_t count)
 {
     mmi_suggest suggest = {.word = word};
@@ -232,6 +252,7 @@ static mm_status hint_missing(int index, const char *scope, const char *name)
     if (mmi_catalogue_elsewhere(registry, scope, name, &known)) {
         return hint_catalogued(registry, &known);
     }
+    hint_far(index, name);
     return mm_error_hint("'mmengine list%s%s' shows what there is; components of your "
                          "own come through custom_imports",
                          registry != NULL ? " " : "", registry != NULL ? registry : "");

@@ -133,6 +133,8 @@ static void test_missing(void **state)
     check_missing("models", "mmpretrain", "RestNet",
                   "'RestNet' is not in registry 'models' (scope 'mmpretrain')",
                   "did you mean 'ResNet' or 'Res2Net'?");
+    check_missing("models", NULL, "RestNet", "'RestNet' is not in registry 'models'",
+                  "did you mean 'mmdet.ResNet'?");
     check_missing("models", NULL, "FPN", "'FPN' is not in registry 'models'",
                   "scope 'mmdet' has it: write type='mmdet.FPN' or set "
                   "default_scope='mmdet'");
