@@ -6,6 +6,7 @@
 #include "config/dump.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,21 +55,27 @@ static void write_text(mmi_str *out, const mm_value *value)
 /* Built-in names that the text of a config may call. */
 static const char *const called[] = {"globals", "float", "set", "range"};
 
-/* Begins a call of a built-in name: by its other name where a key of the config hides
- * it. */
+/* Writes a built-in name: with underscores before it where a key of the config hides
+ * it. No config keeps names that begin so, but options may set such a key. */
 static void write_called(const struct writer *w, mmi_str *out, const char *name)
 {
-    mmi_str_add(out, w->top != NULL && mm_dict_has(w->top, name) ? "__" : "");
-    mmi_str_add(out, name);
+    char other[64] = "";
+    int count = 0;
+
+    do {
+        (void)snprintf(other, sizeof other, "%.*s%s", count, "________________", name);
+        count += count == 0 ? 2 : 1;
+    } while (w->top != NULL && count < 16 && mm_dict_has(w->top, other));
+    mmi_str_add(out, other);
 }
 
-/* Other names for those that are hidden. Names that begin so are no keys of a config.
- */
+/* Other names for those that are hidden. */
 static void write_other_names(struct writer *w)
 {
     for (size_t i = 0; i < sizeof(called) / sizeof(called[0]); i++) {
         if (mm_dict_has(w->top, called[i])) {
-            mmi_str_addf(&w->out, "__%s = %s\n", called[i], called[i]);
+            write_called(w, &w->out, called[i]);
+            mmi_str_addf(&w->out, " = %s\n", called[i]);
         }
     }
 }
