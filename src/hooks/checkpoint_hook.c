@@ -9,20 +9,18 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "hooks/best_rule.h"
 #include "hooks/hooks.h"
 #include "mmengine/file.h"
 #include "mmengine/fileio.h"
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
 
-/* Which of two scores is the better one. */
-typedef enum best_rule { RULE_INFER, RULE_GREATER, RULE_LESS } best_rule;
-
 /* One watched metric. */
 struct indicator {
     const char *name; /* in the config, or of the first metrics for "auto" */
     char *owned_name; /* for "auto" */
-    best_rule rule;
+    mmi_best_rule rule;
 };
 
 struct checkpoint_hook {
@@ -64,10 +62,9 @@ static const mm_option options[] = {
      MM_OPT_STRS(save_best, NULL)},
     {"rule", "'greater' or 'less', for each of save_best", MM_OPT_VALUE(rule)},
     {"greater_keys", "parts of names of metrics that should grow",
-     MM_OPT_STRS(greater_keys, "('acc', 'top', 'AR@', 'auc', 'precision', 'mAP', "
-                               "'mDice', 'mIoU', 'mAcc', 'aAcc')")},
+     MM_OPT_STRS(greater_keys, NULL)},
     {"less_keys", "parts of names of metrics that should fall",
-     MM_OPT_STRS(less_keys, "('loss',)")},
+     MM_OPT_STRS(less_keys, NULL)},
     {"file_client_args", "accepted for old configs", MM_OPT_VALUE(file_client_args)},
     {"backend_args", "storage of out_dir", MM_OPT_VALUE(backend_args)},
     {"filename_tmpl", "file name with {} for the number",
@@ -82,83 +79,20 @@ static const mm_option options[] = {
 
 /* Rules. */
 
-/* A copy in lower case; ASCII is enough for names of metrics. */
-static char *lower(const char *text)
-{
-    char *copy = mm_strdup(text);
-
-    for (char *c = copy; c != NULL && *c != '\0'; c++)
-        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
-    return copy;
-}
-
-/* Case-insensitive: how `key` stands in one of `words`; 2 equal, 1 as a part, 0 not. */
-static int match_words(const char *key, const mm_strs *words)
-{
-    char *lower_key = lower(key);
-    int best = 0;
-
-    for (size_t i = 0; lower_key != NULL && i < words->count && best < 2; i++) {
-        char *word = lower(words->data[i]);
-
-        if (word != NULL && strcmp(lower_key, word) == 0)
-            best = 2;
-        else if (word != NULL && strstr(lower_key, word) != NULL)
-            best = 1;
-        mm_free(word);
-    }
-    mm_free(lower_key);
-    return best;
-}
-
-static best_rule infer_rule(const struct checkpoint_hook *self, const char *key)
-{
-    int greater = match_words(key, &self->greater_keys);
-    int less = match_words(key, &self->less_keys);
-
-    if (greater == 2)
-        return RULE_GREATER;
-    if (less == 2)
-        return RULE_LESS;
-    if (greater == 1)
-        return RULE_GREATER;
-    if (less == 1)
-        return RULE_LESS;
-    (void)mm_raise(MM_ECONFIG, "whether metric '%s' should grow or fall is not known",
-                   key);
-    (void)mm_error_hint("set rule='greater' or rule='less' in the checkpoint hook");
-    return RULE_INFER;
-}
-
-static best_rule parse_rule(const mm_value *value)
-{
-    const char *text = mm_value_is_none(value) ? NULL : mm_value_str(value);
-
-    if (text == NULL)
-        return RULE_INFER;
-    if (strcmp(text, "greater") == 0)
-        return RULE_GREATER;
-    if (strcmp(text, "less") == 0)
-        return RULE_LESS;
-    (void)mm_raise(MM_ECONFIG, "rule must be 'greater', 'less' or None, not '%s'",
-                   text);
-    return RULE_INFER;
-}
-
 /* The rule given for indicator `index`: one for all, or one each. */
-static best_rule given_rule(const struct checkpoint_hook *self, size_t index)
+static mmi_best_rule given_rule(const struct checkpoint_hook *self, size_t index)
 {
     mm_kind kind = mm_value_kind(self->rule);
 
     if (kind != MM_KIND_LIST && kind != MM_KIND_TUPLE)
-        return parse_rule(self->rule);
+        return mmi_best_rule_parse(self->rule);
     size_t count = mm_value_len(self->rule);
     if (count != 1 && count != self->save_best.count) {
         (void)mm_raise(MM_ECONFIG, "%zu rules for %zu metrics in save_best", count,
                        self->save_best.count);
-        return RULE_INFER;
+        return MMI_RULE_INFER;
     }
-    return parse_rule(mm_list_get(self->rule, count == 1 ? 0 : index));
+    return mmi_best_rule_parse(mm_list_get(self->rule, count == 1 ? 0 : index));
 }
 
 static mm_status init_indicators(struct checkpoint_hook *self)
@@ -173,8 +107,9 @@ static mm_status init_indicators(struct checkpoint_hook *self)
         indicator->rule = given_rule(self, i);
         if (is_auto && self->save_best.count > 1)
             (void)mm_raise(MM_ECONFIG, "save_best lists 'auto' beside other metrics");
-        if (!is_auto && !mm_has_error() && indicator->rule == RULE_INFER)
-            indicator->rule = infer_rule(self, indicator->name);
+        if (!is_auto && !mm_has_error() && indicator->rule == MMI_RULE_INFER)
+            indicator->rule = mmi_best_rule_infer(indicator->name, &self->greater_keys,
+                                                  &self->less_keys);
     }
     return mm_pending();
 }
@@ -377,11 +312,11 @@ static bool is_better(const struct checkpoint_hook *self, mm_runner *runner,
 {
     char *key = hub_key(self, "best_score", indicator);
     mm_value *best = key == NULL ? NULL : mm_hub_find_info(mm_runner_hub(runner), key);
-    bool greater = indicator->rule == RULE_GREATER;
-    double bound = best != NULL ? mm_value_f64(best) : greater ? -INFINITY : INFINITY;
+    double bound =
+        best != NULL ? mm_value_f64(best) : mmi_best_rule_worst(indicator->rule);
 
     mm_free(key);
-    return greater ? score > bound : score < bound;
+    return mmi_best_rule_is_better(indicator->rule, score, bound);
 }
 
 static void replace_slashes(char *name)
@@ -461,8 +396,9 @@ static mm_status resolve_auto(struct checkpoint_hook *self, const mm_value *metr
     if (indicator->owned_name == NULL)
         return mm_pending();
     indicator->name = indicator->owned_name;
-    if (indicator->rule == RULE_INFER)
-        indicator->rule = infer_rule(self, indicator->name);
+    if (indicator->rule == MMI_RULE_INFER)
+        indicator->rule =
+            mmi_best_rule_infer(indicator->name, &self->greater_keys, &self->less_keys);
     return mm_pending();
 }
 
