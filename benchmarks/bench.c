@@ -472,31 +472,11 @@ struct file_case {
     mm_value *content; /* dict of dicts of tensors */
 };
 
-static bool describe(void *user, const mm_value *object, mm_pth_tensor *out)
-{
-    mm_tensor *tensor = mm_value_find_tensor(object);
-    mm_tensor_info info;
-
-    (void)user;
-    if (tensor == NULL || mm_tensor_info_get(tensor, &info) < 0)
-        return false;
-    *out = (mm_pth_tensor){
-        .dtype = info.dtype,
-        .ndim = info.ndim,
-        .memory = info.storage,
-        .memory_bytes = info.storage_bytes,
-    };
-    memcpy(out->sizes, info.sizes, sizeof(out->sizes));
-    memcpy(out->strides, info.strides, sizeof(out->strides));
-    return true;
-}
-
 static void write_file(void *user)
 {
     struct file_case *file = user;
 
-    (void)mm_pth_write(&(const mm_pth_write_args){
-        .path = file->path, .root = file->content, .describe = describe});
+    (void)mm_checkpoint_save(file->path, file->content);
 }
 
 /* Into tensors that are there already, as resuming does. */

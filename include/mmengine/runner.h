@@ -218,6 +218,9 @@ MM_API mm_status mm_runner_save_checkpoint(mm_runner *runner, const mm_save_args
 /** The content of a checkpoint file, tensors included; yours. Tensors are read-only
  * views of the file: copy before writing to them. MM_ENOENT, MM_EDATA. */
 MM_API MM_OWNED mm_value *mm_checkpoint_load(const char *path);
+/** Writes `checkpoint`, a dict that may hold tensors, in one step: the file is there
+ * whole or not at all. As mm_pth_write(). Source: mmengine save_checkpoint(). */
+MM_API mm_status mm_checkpoint_save(const char *path, const mm_value *checkpoint);
 /** The newest file of `folder` that can be read whole: the one `last_checkpoint` names,
  * else by age; mm_free(). NULL without an error if there is none. Damaged ones are
  * named in the log. */

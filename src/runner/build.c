@@ -69,8 +69,6 @@ static void scalar_to_hub(void *user, const char *name, double value)
 
 mm_status mmi_build_optim(mm_runner *runner)
 {
-    const mm_value *numerics = mmi_section(runner, "numerics");
-
     if (runner->optim_wrapper != NULL)
         return mm_pending();
     runner->optim_wrapper = mm_optim_wrapper_build(
@@ -78,7 +76,7 @@ mm_status mmi_build_optim(mm_runner *runner)
     if (runner->optim_wrapper == NULL)
         return mm_pending();
     mm_optim_wrapper_set_scalar_sink(runner->optim_wrapper, scalar_to_hub, runner);
-    if (numerics != NULL && strcmp(mm_value_str(numerics), "reference") == 0)
+    if (mmi_wants_reference(runner))
         mm_optim_wrapper_set_numerics(runner->optim_wrapper, MM_NUMERICS_REFERENCE);
     return scale_lr(runner);
 }

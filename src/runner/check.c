@@ -263,6 +263,13 @@ mm_status mmi_numerics_check(const mm_runner *runner)
     return mmi_check_word(runner, "numerics", words, 2);
 }
 
+bool mmi_wants_reference(const mm_runner *runner)
+{
+    const mm_value *numerics = mmi_section(runner, "numerics");
+
+    return numerics != NULL && strcmp(mm_value_str(numerics), "reference") == 0;
+}
+
 mm_status mmi_check_optim(const mm_runner *runner)
 {
     mm_value *optim = mmi_section(runner, "optim_wrapper");

@@ -166,6 +166,8 @@ mm_status mmi_check_word(const mm_runner *runner, const char *key,
                          const char *const *words, size_t count);
 /* The word of `numerics`: "fast" or "reference". */
 mm_status mmi_numerics_check(const mm_runner *runner);
+/* True if it says "reference". */
+bool mmi_wants_reference(const mm_runner *runner);
 
 /* memory_format.c */
 /* The config's word for the format; MM_ECONFIG if it is none. */
@@ -197,9 +199,17 @@ const char *mmi_mode_name(mm_mode mode);
 /* "train_dataloader" and so on: the mode's name before `suffix`; static storage. */
 const char *mmi_mode_key(mm_mode mode, const char *suffix);
 
-/* checkpoint.c */
+/* Our own key in a checkpoint; its layout's version is inside. */
+#define MMI_OWN_KEY "mmengine_c"
+enum { MMI_OWN_VERSION = 1 };
+
+/* save.c */
 /* Saves the state in the middle of a run, at at.first_batch, as "iter_N.pth". */
 mm_status mmi_save_on_request(mm_runner *runner);
+
+/* load.c */
+/* Opens a file, lets hooks look at it, loads the weights. The checkpoint is yours. */
+mm_value *mmi_open_checkpoint(mm_runner *runner, const char *path, bool strict);
 mm_status mmi_load_or_resume(mm_runner *runner);
 
 #endif

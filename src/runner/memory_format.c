@@ -74,13 +74,6 @@ static mm_status look_for_planes(void *user, const char *name, mm_tensor *param,
     return MM_OK;
 }
 
-static bool wants_reference(const mm_runner *runner)
-{
-    const mm_value *numerics = mmi_section(runner, "numerics");
-
-    return numerics != NULL && strcmp(mm_value_str(numerics), "reference") == 0;
-}
-
 /* What config and model settle by themselves; AUTO: it is worth a measurement. */
 static mmi_weights_format settled_format(const mm_runner *runner)
 {
@@ -92,7 +85,7 @@ static mmi_weights_format settled_format(const mm_runner *runner)
     if (asked != MMI_WEIGHTS_AUTO || ops == NULL)
         return asked;
     (void)mm_module_each_param(runner->model, look_for_planes, &has_planes);
-    if (wants_reference(runner) || runner->deterministic || !has_planes ||
+    if (mmi_wants_reference(runner) || runner->deterministic || !has_planes ||
         strncmp(runner->device, "cpu", 3) != 0 || ops->train_step != NULL ||
         ops->loss == NULL)
         return MMI_WEIGHTS_CONTIGUOUS;

@@ -5,7 +5,7 @@
 
 #include "mmengine/ops.h"
 #include "mmengine/optim.h"
-#include "mmengine/pth.h"
+#include "mmengine/runner.h"
 #include "mmengine/structures.h"
 
 /* --- losses --- */
@@ -400,25 +400,6 @@ static void test_own_train_step(void **state)
 
 /* --- weights from a file --- */
 
-static bool describe(void *user, const mm_value *object, mm_pth_tensor *out)
-{
-    mm_tensor *tensor = mm_value_find_tensor(object);
-    mm_tensor_info info;
-
-    (void)user;
-    if (tensor == NULL || mm_tensor_info_get(tensor, &info) != MM_OK) {
-        return false;
-    }
-    *out = (mm_pth_tensor){.dtype = info.dtype,
-                           .ndim = info.ndim,
-                           .offset = info.storage_offset,
-                           .memory = info.storage,
-                           .memory_bytes = info.storage_bytes};
-    memcpy(out->sizes, info.sizes, sizeof(out->sizes));
-    memcpy(out->strides, info.strides, sizeof(out->strides));
-    return true;
-}
-
 /* Writes a checkpoint of `model` with all names under "module.backbone.". */
 static void write_checkpoint(mm_module *model, const char *path)
 {
@@ -435,9 +416,7 @@ static void write_checkpoint(mm_module *model, const char *path)
     }
     mm_dict_take(root, "state_dict", weights);
     mm_dict_put_str(root, "note", "text");
-    assert_int_equal(mm_pth_write(&(const mm_pth_write_args){
-                         .path = path, .root = root, .describe = describe}),
-                     MM_OK);
+    assert_int_equal(mm_checkpoint_save(path, root), MM_OK);
     mm_value_unref(state);
     mm_value_unref(root);
 }
