@@ -80,6 +80,31 @@ MM_API mm_value *mm_module_call(mm_module *module, mm_value *args);
 MM_API mm_value *mm_module_call1(mm_module *module, mm_value *arg);
 /** @} */
 
+/** @name Around a call
+ * What MMEngine does by putting a function of its own in place of module.forward: to
+ * look at what goes in and comes out, or to compute it in another way. A module that
+ * nothing is wrapped around pays nothing. @{ */
+/** What a wrapper is around: further wrappers, and the module itself within. Plain
+ * data; lives as long as the wrapping. */
+typedef struct mm_inside {
+    const struct mm_wrap *next; /**< NULL: the module itself */
+    bool is_forward; /**< one tensor in and out was asked for: mm_module_forward() */
+} mm_inside;
+/** Runs in place of a module's forward and call. `args` is a tuple; the result is
+ * scope-owned. mm_module_proceed() gives what would have been returned without it. */
+typedef mm_value *(*mm_around)(void *user, mm_module *module, mm_inside inside,
+                               mm_value *args);
+/** Wraps `around` about what is there already. `release` (may be NULL) gets `user` at
+ * the end, also when this call fails. Copies of the module do not have it. */
+MM_API mm_status mm_module_wrap(mm_module *module, mm_around around, void *user,
+                                void (*release)(void *user));
+/** Takes off the outermost wrapping with this function and `user`; true if there was
+ * one. Not from within a call of the module. Works while an error is pending. */
+MM_API bool mm_module_unwrap(mm_module *module, mm_around around, const void *user);
+/** The result of what lies within. */
+MM_API mm_value *mm_module_proceed(mm_inside inside, mm_module *module, mm_value *args);
+/** @} */
+
 /** @name Looking inside @{ */
 /** A direct or dotted descendant; "" is the module itself. NULL without an error. */
 MM_API mm_module *mm_module_find(mm_module *module, const char *dotted_name);

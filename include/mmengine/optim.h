@@ -244,6 +244,25 @@ MM_API void mm_optim_wrapper_set_scalar_sink(mm_optim_wrapper *wrapper,
                                              void *user);
 MM_API void mm_optim_wrapper_set_numerics(mm_optim_wrapper *wrapper,
                                           mm_numerics numerics);
+
+/** Who may drop an update: for losses and gradients that are not finite. */
+typedef struct mm_step_guard {
+    /** optional, default: goes on. Asked by update_params before backward; true drops
+     * the iteration's gradients before they are made. */
+    bool (*drops_loss)(void *user, mm_tensor *loss);
+    /** optional, default: goes on. Asked where clipping has computed the norm of all
+     * gradients; true leaves out the step, and with it all gradients of the window. A
+     * scaler's own decisions come before. */
+    bool (*drops_step)(void *user, double grad_norm);
+    void *user;
+} mm_step_guard;
+/**
+ * Replaces the former guard; NULL: none. It must outlive the wrapper or be replaced. A
+ * dropped iteration counts as one in its accumulation window; a window of which nothing
+ * is left makes no step. Children of a dict get it too.
+ */
+MM_API void mm_optim_wrapper_set_guard(mm_optim_wrapper *wrapper,
+                                       const mm_step_guard *guard);
 /** @} */
 
 /** @name Wrappers: reading and state @{ */

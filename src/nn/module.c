@@ -16,6 +16,17 @@ static void free_slots(struct mmi_slots *slots)
     mm_free(slots->items);
 }
 
+static void pop_wrap(struct mm_wrap **at)
+{
+    struct mm_wrap *wrap = *at;
+
+    *at = wrap->next;
+    if (wrap->release != NULL) {
+        wrap->release(wrap->user);
+    }
+    mm_free(wrap);
+}
+
 static void free_shell(void *shell)
 {
     mm_module *module = shell;
@@ -27,6 +38,9 @@ static void free_shell(void *shell)
     free_slots(&module->params);
     free_slots(&module->buffers);
     mm_value_unref(module->init_cfg);
+    while (module->wraps != NULL) {
+        pop_wrap(&module->wraps);
+    }
     mm_free(module);
 }
 
@@ -352,7 +366,7 @@ static mm_value *tuple_of_tensor(mm_tensor *x)
     return mm_has_error() ? NULL : args;
 }
 
-mm_tensor *mmi_module_forward_bare(mm_module *module, mm_tensor *x)
+static mm_tensor *forward_itself(mm_module *module, mm_tensor *x)
 {
     if (module->ops->forward != NULL) {
         return module->ops->forward(module->self, x);
@@ -365,6 +379,25 @@ mm_tensor *mmi_module_forward_bare(mm_module *module, mm_tensor *x)
     mm_value *result = args != NULL ? module->ops->call(module->self, args) : NULL;
 
     return result != NULL ? tensor_of_result(module, result) : NULL;
+}
+
+/* The tensor form of a wrapped call. */
+static mm_tensor *forward_wrapped(mm_module *module, mm_tensor *x)
+{
+    mm_value *args = tuple_of_tensor(x);
+    mm_value *result =
+        args != NULL ? mm_module_proceed((mm_inside){module->wraps, true}, module, args)
+                     : NULL;
+
+    return result != NULL ? tensor_of_result(module, result) : NULL;
+}
+
+mm_tensor *mmi_module_forward_bare(mm_module *module, mm_tensor *x)
+{
+    if (module->wraps != NULL) {
+        return forward_wrapped(module, x);
+    }
+    return forward_itself(module, x);
 }
 
 static bool may_call(const mm_module *module, const void *argument)
@@ -391,7 +424,7 @@ mm_tensor *mm_module_forward(mm_module *module, mm_tensor *x)
     if (!may_call(module, x)) {
         return NULL;
     }
-    if (module->is_single_op) {
+    if (module->is_single_op && module->wraps == NULL) {
         return module->ops->forward(module->self, x);
     }
     mm_scope scope = mm_scope_open();
@@ -425,14 +458,29 @@ static mm_value *call_through_forward(mm_module *module, mm_value *args)
     return y != NULL ? mm_scoped(mm_value_new_tensor(y)) : NULL;
 }
 
+mm_value *mm_module_proceed(mm_inside inside, mm_module *module, mm_value *args)
+{
+    const mm_module_ops *ops = module->ops;
+
+    if (inside.next != NULL) {
+        return inside.next->around(inside.next->user, module,
+                                   (mm_inside){inside.next->next, inside.is_forward},
+                                   args);
+    }
+    if (ops->call == NULL || (inside.is_forward && ops->forward != NULL)) {
+        return call_through_forward(module, args);
+    }
+    return ops->call(module->self, args);
+}
+
 mm_value *mm_module_call(mm_module *module, mm_value *args)
 {
     if (!may_call(module, args)) {
         return NULL;
     }
     mm_scope scope = mm_scope_open();
-    mm_value *result = module->ops->call != NULL ? module->ops->call(module->self, args)
-                                                 : call_through_forward(module, args);
+    mm_value *result =
+        mm_module_proceed((mm_inside){module->wraps, false}, module, args);
 
     if (result == NULL) {
         mm_scope_close(scope);
@@ -454,6 +502,42 @@ mm_value *mm_module_call1(mm_module *module, mm_value *arg)
 
     mm_value_unref(args);
     return result;
+}
+
+mm_status mm_module_wrap(mm_module *module, mm_around around, void *user,
+                         void (*release)(void *user))
+{
+    struct mm_wrap *wrap = NULL;
+
+    if (module == NULL || around == NULL) {
+        mm_raise(MM_EINVAL, "could not wrap a module: no %s given",
+                 module == NULL ? "module" : "function");
+    } else {
+        wrap = mm_alloc(sizeof(*wrap));
+    }
+    if (wrap == NULL) {
+        if (release != NULL) {
+            release(user);
+        }
+        return mm_pending();
+    }
+    *wrap = (struct mm_wrap){around, user, release, module->wraps};
+    module->wraps = wrap;
+    return MM_OK;
+}
+
+bool mm_module_unwrap(mm_module *module, mm_around around, const void *user)
+{
+    struct mm_wrap **at = &module->wraps;
+
+    while (*at != NULL && ((*at)->around != around || (*at)->user != user)) {
+        at = &(*at)->next;
+    }
+    if (*at == NULL) {
+        return false;
+    }
+    pop_wrap(at);
+    return true;
 }
 
 /* --- modes --- */

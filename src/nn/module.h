@@ -24,6 +24,14 @@ struct mmi_slots {
     size_t count;
 };
 
+/* A function around the calls of a module, and what it is around. */
+struct mm_wrap {
+    mm_around around;
+    void *user;
+    void (*release)(void *user); /* may be NULL */
+    struct mm_wrap *next;        /* NULL: the module itself */
+};
+
 /* The shell of an instance. It lives as long as the instance and holds no reference to
  * it. Tensor handles never change once registered: moving and loading write into them,
  * so that optimizers and forward functions may keep pointers. */
@@ -35,6 +43,7 @@ struct mm_module {
     size_t num_children;
     struct mmi_slots params;
     struct mmi_slots buffers;
+    struct mm_wrap *wraps; /* ours, outermost first; NULL: none */
     const char *type;   /* class name, if not that of the component; static storage */
     mm_value *init_cfg; /* frozen; NULL: none */
     bool has_init_cfg;  /* the config named it, maybe as None */

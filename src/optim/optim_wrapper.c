@@ -293,7 +293,17 @@ mm_status mmi_optim_wrapper_squares(mm_optim_wrapper *wrapper, double *out_squar
     return mm_pending();
 }
 
-/* PyTorch's way: the gradients themselves are changed, step by step. */
+/* True if the guard leaves out the step. */
+static bool drops_step(const mm_optim_wrapper *wrapper, double norm)
+{
+    const mm_step_guard *guard = wrapper->guard;
+
+    return guard != NULL && guard->drops_step != NULL &&
+           guard->drops_step(guard->user, norm);
+}
+
+/* PyTorch's way: the gradients themselves are changed, step by step. MM_STOP: no step.
+ */
 static mm_status clip_reference(mm_optim_wrapper *wrapper, float factor)
 {
     mm_optimizer *optimizer = wrapper->optimizer;
@@ -307,12 +317,15 @@ static mm_status clip_reference(mm_optim_wrapper *wrapper, float factor)
     }
     if (wrapper->clip.by_norm &&
         mmi_clip_reference(optimizer, &wrapper->clip, &norm) >= 0) {
+        if (drops_step(wrapper, norm)) {
+            return MM_STOP;
+        }
         mmi_optim_wrapper_report(wrapper, "train/grad_norm", norm);
     }
     return mm_pending();
 }
 
-/* Folds what can be folded into the factor of the step. */
+/* Folds what can be folded into the factor of the step. MM_STOP: no step. */
 static mm_status clip_fast(mm_optim_wrapper *wrapper, float *factor)
 {
     mm_optimizer *optimizer = wrapper->optimizer;
@@ -327,6 +340,9 @@ static mm_status clip_fast(mm_optim_wrapper *wrapper, float *factor)
     }
     if (mmi_clip_norm(optimizer, &wrapper->clip, *factor,
                       wrapper->has_squares ? &wrapper->squares : NULL, &norm) >= 0) {
+        if (drops_step(wrapper, norm)) {
+            return MM_STOP;
+        }
         *factor *= mmi_clip_coefficient(&wrapper->clip, norm);
         mmi_optim_wrapper_report(wrapper, "train/grad_norm", norm);
     }
@@ -338,19 +354,23 @@ static mm_status clip_and_step(mm_optim_wrapper *wrapper, float factor)
     mm_optimizer *optimizer = wrapper->optimizer;
     bool clips = wrapper->clip.by_norm || wrapper->clip.by_value;
     bool is_reference = optimizer->numerics == MM_NUMERICS_REFERENCE;
+    mm_status status = MM_OK;
 
     if (clips || (is_reference && factor != 1.0F)) {
         bool recorded = mm_grad_mode_set(false);
 
         if (mmi_clip_begin(optimizer) >= 0 && mmi_clip_has_grads(optimizer)) {
             if (is_reference) {
-                clip_reference(wrapper, factor);
+                status = clip_reference(wrapper, factor);
                 factor = 1.0F;
             } else {
-                clip_fast(wrapper, &factor);
+                status = clip_fast(wrapper, &factor);
             }
         }
         mm_grad_mode_set(recorded);
+    }
+    if (mm_has_error() || status == MM_STOP) {
+        return mm_pending();
     }
     return mm_optimizer_step_scaled(optimizer, factor);
 }
@@ -391,15 +411,41 @@ mm_status mm_optim_wrapper_zero_grad(mm_optim_wrapper *wrapper)
     return mm_pending();
 }
 
-mm_status mm_optim_wrapper_update_params(mm_optim_wrapper *wrapper, mm_tensor *loss)
+/* Backward of an iteration, unless the guard drops it: then it is only counted. */
+static mm_status backward_or_drop(mm_optim_wrapper *wrapper, mm_tensor *loss,
+                                  bool *out_dropped)
 {
+    const mm_step_guard *guard = wrapper->guard;
     mm_tensor *scaled = mm_optim_wrapper_scale_loss(wrapper, loss);
 
-    if (scaled == NULL || mm_optim_wrapper_backward(wrapper, scaled) < 0) {
+    if (scaled == NULL) {
         return mm_pending();
     }
-    if (mm_optim_wrapper_should_update(wrapper) &&
-        mm_optim_wrapper_step(wrapper) >= 0) {
+    *out_dropped = guard != NULL && guard->drops_loss != NULL &&
+                   guard->drops_loss(guard->user, loss);
+    if (!*out_dropped) {
+        return mm_optim_wrapper_backward(wrapper, scaled);
+    }
+    wrapper->inner_count++;
+    return mm_pending();
+}
+
+/* True if a window of which an iteration was dropped has gradients all the same. */
+static bool has_grads(mm_optim_wrapper *wrapper)
+{
+    return mmi_clip_begin(wrapper->optimizer) >= 0 &&
+           mmi_clip_has_grads(wrapper->optimizer);
+}
+
+mm_status mm_optim_wrapper_update_params(mm_optim_wrapper *wrapper, mm_tensor *loss)
+{
+    bool dropped = false;
+
+    if (backward_or_drop(wrapper, loss, &dropped) < 0 ||
+        !mm_optim_wrapper_should_update(wrapper) || (dropped && !has_grads(wrapper))) {
+        return mm_pending();
+    }
+    if (mm_optim_wrapper_step(wrapper) >= 0) {
         mm_optim_wrapper_zero_grad(wrapper);
     }
     return mm_pending();
@@ -483,6 +529,14 @@ void mm_optim_wrapper_set_scalar_sink(mm_optim_wrapper *wrapper,
     wrapper->sink_user = user;
     for (size_t i = 0; i < wrapper->num_children; i++) {
         mm_optim_wrapper_set_scalar_sink(wrapper->children[i].wrapper, sink, user);
+    }
+}
+
+void mm_optim_wrapper_set_guard(mm_optim_wrapper *wrapper, const mm_step_guard *guard)
+{
+    wrapper->guard = guard;
+    for (size_t i = 0; i < wrapper->num_children; i++) {
+        mm_optim_wrapper_set_guard(wrapper->children[i].wrapper, guard);
     }
 }
 

@@ -28,6 +28,7 @@ struct mm_optim_wrapper {
     double squares;
     void (*sink)(void *user, const char *name, double value);
     void *sink_user;
+    const mm_step_guard *guard;  /* NULL: none */
     mmi_named_wrapper *children; /* of a dict */
     size_t num_children;
     bool is_dict;

@@ -693,6 +693,87 @@ static void test_default_init_cfg(void **state)
     mm_module_unref(head);
 }
 
+/* --- around calls --- */
+
+struct look {
+    const char *name;
+    char *log; /* appended to */
+    bool halves;
+    int released;
+};
+
+static void note(char *log, const char *letter)
+{
+    size_t size = strlen(log);
+
+    assert_true(size < 60);
+    log[size] = letter[0];
+    log[size + 1] = '\0';
+}
+
+static mm_value *look_around(void *user, mm_module *module, mm_inside inside,
+                             mm_value *args)
+{
+    struct look *look = user;
+
+    note(look->log, look->name);
+    mm_value *result = mm_module_proceed(inside, module, args);
+
+    note(look->log, inside.is_forward ? "f" : "c");
+    note(look->log, look->name);
+    if (!look->halves)
+        return result;
+    return mm_scoped(
+        mm_value_new_tensor(mm_mul_scalar(mm_value_find_tensor(result), 0.5)));
+}
+
+static void count_release(void *user)
+{
+    struct look *look = user;
+
+    look->released++;
+}
+
+static void test_wraps(void **state)
+{
+    (void)state;
+    char log[64] = "";
+    struct look inner = {"i", log, false, 0}, outer = {"o", log, true, 0};
+    mm_module *layers = mm_nn_sequential(mm_nn_relu(), mm_nn_dropout(0.5));
+    mm_module *relu = mm_module_child(layers, 0);
+    mm_scope scope = mm_scope_open();
+    mm_tensor *x = mm_ones(MM_DIMS(2));
+    mm_value *value = mm_scoped(mm_value_new_tensor(x));
+
+    mm_module_train(layers, false);
+    assert_int_equal(mm_module_wrap(relu, look_around, &inner, count_release), MM_OK);
+    assert_int_equal(mm_module_wrap(relu, look_around, &outer, count_release), MM_OK);
+    assert_true(mm_item(mm_sum(mm_module_forward(relu, x))) == 1.0);
+    assert_string_equal(log, "oififo");
+    log[0] = '\0';
+    assert_true(mm_item(mm_sum(mm_module_forward(layers, x))) == 1.0);
+    assert_string_equal(log, "oififo");
+    log[0] = '\0';
+    mm_value *result = mm_module_call1(relu, value);
+    assert_true(mm_item(mm_sum(mm_value_tensor(result))) == 1.0);
+    assert_string_equal(log, "oicico");
+    assert_false(mm_module_unwrap(layers, look_around, &inner));
+    assert_true(mm_module_unwrap(relu, look_around, &outer));
+    assert_int_equal(outer.released, 1);
+    assert_false(mm_module_unwrap(relu, look_around, &outer));
+    log[0] = '\0';
+    mm_module *copy = mm_module_copy(layers);
+    assert_true(mm_item(mm_sum(mm_module_forward(copy, x))) == 2.0);
+    assert_string_equal(log, "");
+    assert_int_equal(mm_module_wrap(relu, NULL, &inner, count_release), MM_EINVAL);
+    check_error(MM_EINVAL);
+    assert_int_equal(inner.released, 1);
+    mm_scope_close(scope);
+    mm_module_unref(copy);
+    mm_module_unref(layers);
+    assert_int_equal(inner.released, 2);
+}
+
 #define TEST(function) cmocka_unit_test_teardown((function), nn_tear_down)
 
 int test_module(void)
@@ -716,6 +797,7 @@ int test_module(void)
         TEST(test_init_order),
         TEST(test_init_faults),
         TEST(test_default_init_cfg),
+        TEST(test_wraps),
     };
 
     return cmocka_run_group_tests(tests, nn_set_up, NULL);

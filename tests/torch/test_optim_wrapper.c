@@ -367,6 +367,108 @@ static void non_finite_norms_are_reported(void **state)
     mm_value_unref(config);
 }
 
+/* A guard that wants finite numbers. */
+static bool drops_loss(void *user, mm_tensor *loss)
+{
+    int *count = user;
+    bool is_bad = !isfinite(mm_item(loss));
+
+    *count += is_bad;
+    return is_bad;
+}
+
+static bool drops_step(void *user, double grad_norm)
+{
+    int *count = user;
+    bool is_bad = !isfinite(grad_norm);
+
+    *count += is_bad;
+    return is_bad;
+}
+
+/* Three iterations in windows of `counts`, the second one's inputs with `bad` in them;
+ * without a guard and with only the others, if `bad` is 0. The weights after it. */
+static void train_three(const char *json, float bad, int numerics, bool is_guarded,
+                        float *out, int *drops)
+{
+    const float zeros[BOTH] = {0};
+    float inputs[BOTH];
+    mm_value *config = support_json(json);
+    struct training training = start_training(config, zeros);
+    mm_step_guard guard = {drops_loss, drops_step, drops};
+
+    mm_optim_wrapper_set_numerics(training.wrapper, (mm_numerics)numerics);
+    if (is_guarded)
+        mm_optim_wrapper_set_guard(training.wrapper, &guard);
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < BOTH; j++)
+            inputs[j] = (float)(i + j) / 8.0F;
+        if (i == 1)
+            inputs[3] = bad;
+        if (i != 1 || bad != 0.0F)
+            train_one(&training, inputs);
+    }
+    memcpy(out, support_data(training.leaves[0]), FIRST * sizeof(float));
+    memcpy(out + FIRST, support_data(training.leaves[1]), SECOND * sizeof(float));
+    end_training(&training);
+    mm_value_unref(config);
+}
+
+/* What was dropped has left no trace: the weights are those of a training that never
+ * met it. An infinite input makes the gradient infinite and, as the weights are zero,
+ * the loss NaN; in the last case only the gradient. */
+static void guards_drop_steps(void **state)
+{
+    static const char plain[] = "{\"type\": \"OptimWrapper\"}";
+    static const char clips[] =
+        "{\"type\": \"OptimWrapper\", \"clip_grad\": {\"max_norm\": 1.0}}";
+    float want[BOTH], got[BOTH];
+    (void)state;
+
+    for (int i = 0; i < 4; i++) {
+        int numerics = i % 2, drops = 0;
+        const char *json = i < 2 ? plain : clips;
+        float bad = i < 2 ? INFINITY : 3e38F; /* its square is not finite */
+
+        train_three(json, 0.0F, numerics, false, want, NULL);
+        train_three(json, bad, numerics, true, got, &drops);
+        if (i == 2) { /* summed in double, this norm is finite */
+            assert_int_equal(drops, 0);
+            continue;
+        }
+        assert_int_equal(drops, 1);
+        support_same(got, want, BOTH, "guarded weights", (size_t)i);
+    }
+}
+
+/* Of a window of two the good half makes the step; a window of which nothing is left
+ * makes none. */
+static void dropped_iterations_count_in_their_window(void **state)
+{
+    const float zeros[BOTH] = {0};
+    float inputs[BOTH] = {1.0F, 2.0F};
+    float bad[BOTH] = {NAN};
+    int drops = 0;
+    mm_step_guard guard = {drops_loss, NULL, &drops};
+    mm_value *config =
+        support_json("{\"type\": \"OptimWrapper\", \"accumulative_counts\": 2}");
+    struct training training = start_training(config, zeros);
+    (void)state;
+
+    mm_optim_wrapper_set_guard(training.wrapper, &guard);
+    train_one(&training, bad);
+    train_one(&training, bad);
+    assert_true(support_data(training.leaves[0])[0] == 0.0F);
+    train_one(&training, inputs);
+    train_one(&training, bad);
+    assert_int_equal(drops, 3);
+    assert_int_equal(mm_optim_wrapper_inner_count(training.wrapper), 4);
+    assert_true(support_data(training.leaves[0])[0] == -0.05F * 0.5F);
+    assert_null(mm_grad_find(training.leaves[0]));
+    end_training(&training);
+    mm_value_unref(config);
+}
+
 /* The model of tools/golden/optim_wrapper.py. */
 static mm_module *make_model(void)
 {
@@ -532,6 +634,8 @@ int test_optim_wrapper(void)
         TEST(windows_resume),
         TEST(counts_are_mmengines),
         TEST(non_finite_norms_are_reported),
+        TEST(guards_drop_steps),
+        TEST(dropped_iterations_count_in_their_window),
         TEST(groups_are_mmengines),
         TEST(wrong_configs_are_refused),
         TEST(dicts_of_wrappers),
