@@ -8,6 +8,7 @@
 #define MMENGINE_MMENGINE_H
 
 #include "mmengine/canvas.h"
+#include "mmengine/checkpoint.h"
 #include "mmengine/component.h"
 #include "mmengine/config.h"
 #include "mmengine/dataset.h"

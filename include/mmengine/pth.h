@@ -82,6 +82,9 @@ MM_API extern const mm_object_ops mm_pth_tensor_object;
 MM_API mm_value *mm_pth_tensor_new(const mm_pth_tensor *tensor);
 /** The description, borrowed; NULL without an error if `value` is something else. */
 MM_API const mm_pth_tensor *mm_pth_find_tensor(const mm_value *value);
+/** First byte of the tensor's first element, in the file or in memory, as
+ * mm_pth_storage_data(); NULL on error. */
+MM_API const void *mm_pth_tensor_data(const mm_pth_tensor *tensor);
 
 /** One more reference; any thread. */
 MM_API mm_pth_storage *mm_pth_storage_ref(mm_pth_storage *storage);

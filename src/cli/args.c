@@ -294,7 +294,11 @@ static bool take_value(struct parser *parser, const struct cli_option *option,
         return option->kind == CLI_MAYBE ||
                fail(parser, "--%s needs a value (%s)", option->name, option->value);
     }
-    return check_choice(parser, option, attached) && set_word(parser, given, attached);
+    if (!check_choice(parser, option, attached)) {
+        return false;
+    }
+    return option->kind == CLI_EACH ? add_word(parser, given, attached)
+                                    : set_word(parser, given, attached);
 }
 
 static bool fail_option(struct parser *parser, const char *word)

@@ -12,6 +12,7 @@ enum { CLI_MAX_OPTIONS = 24, CLI_MAX_ARGUMENTS = 4 };
 enum cli_kind {
     CLI_FLAG,      /* nothing */
     CLI_VALUE,     /* one word */
+    CLI_EACH,      /* one word; may come several times */
     CLI_MAYBE,     /* one word or nothing */
     CLI_OVERRIDES, /* key=value words; may come several times */
     CLI_PATHS      /* several words; positional arguments only */

@@ -62,7 +62,7 @@ static void bash_verb(const struct cli_verb *verb, int depth)
 {
     (void)printf("    case \"$prev\" in\n");
     for (const struct cli_option *o = verb->options; o != NULL && o->name; o++) {
-        if (o->kind == CLI_VALUE || o->kind == CLI_MAYBE) {
+        if (o->kind == CLI_VALUE || o->kind == CLI_EACH || o->kind == CLI_MAYBE) {
             (void)printf("    --%s) ", o->name);
             bash_words(o);
             (void)fputs("; return ;;\n", stdout);
@@ -165,7 +165,8 @@ static void zsh_options(const struct cli_option *options)
         if (options->missing != NULL) {
             continue;
         }
-        (void)printf(" \\\n        '--%s[", options->name);
+        (void)printf(" \\\n        '%s--%s[", options->kind == CLI_EACH ? "*" : "",
+                     options->name);
         print_zsh_text(options->help);
         (void)fputc(']', stdout);
         if (options->kind != CLI_FLAG) {
@@ -293,8 +294,7 @@ static void fish_verb(const struct cli_verb *parent, const struct cli_verb *verb
         }
         (void)fputs(" -d '", stdout);
         print_fish_text(o->help);
-        (void)printf("'%s",
-                     o->kind == CLI_VALUE || o->kind == CLI_OVERRIDES ? " -r" : "");
+        (void)printf("'%s", o->kind != CLI_FLAG && o->kind != CLI_MAYBE ? " -r" : "");
         fish_values(o);
         (void)fputc('\n', stdout);
     }

@@ -12,6 +12,10 @@
         .name = (name_), .kind = CLI_VALUE, .word = (word_), .value = (value_),        \
         .help = (help_)                                                                \
     }
+#define EACH(name_, value_, help_)                                                     \
+    {                                                                                  \
+        .name = (name_), .kind = CLI_EACH, .value = (value_), .help = (help_)          \
+    }
 #define CHOICE(name_, value_, choices_, help_)                                         \
     {                                                                                  \
         .name = (name_), .kind = CLI_VALUE, .word = CLI_CHOICE, .value = (value_),     \
@@ -50,6 +54,8 @@
         .name = "out", .letter = 'o', .kind = CLI_VALUE, .word = CLI_FILE,             \
         .value = "FILE", .help = (help_)                                               \
     }
+
+#define JSON FLAG("json", "prints JSON, for other programs")
 
 const struct cli_option cli_global_options[] = {
     {.name = "help", .letter = 'h', .help = "short help; --help: all of it"},
@@ -237,6 +243,31 @@ static const struct cli_verb config_verbs[] = {
     {0},
 };
 
+static const struct cli_option ckpt_two_arguments[] = {
+    ARGUMENT("A", CLI_FILE, "checkpoint (.pth, .safetensors)"),
+    ARGUMENT("B", CLI_FILE, "checkpoint it is compared with"),
+    {0},
+};
+static const struct cli_option ckpt_diff_options[] = {
+    FLAG("exact", "compares bits and types; default: values"),
+    EACH("ignore", "KEY",
+         "leaves out a path with all below it (meta.cfg), or every key of that name "
+         "(cfg); may come several times"),
+    FLAG("times", "compares times, ETAs, memory and experiment names too"),
+    JSON,
+    {0},
+};
+
+static const struct cli_verb ckpt_verbs[] = {
+    {"diff", "lists what differs between two checkpoints",
+     "Weights, optimizers, schedulers, message hub, everything: names that only one "
+     "file has (-, +), other shapes and dtypes, and how many elements differ by how "
+     "much. Times, ETAs, memory and experiment names are left out. The exit code is 1 "
+     "if there is a difference.",
+     ckpt_two_arguments, ckpt_diff_options, NULL, cli_ckpt_diff, false, NULL},
+    {0},
+};
+
 static const struct cli_option completion_arguments[] = {
     CHOSEN("SHELL", "bash|zsh|fish", "the shell"),
     {0},
@@ -265,6 +296,9 @@ const struct cli_verb cli_verbs[] = {
      .details = "'mmengine config FILE' is short for 'mmengine config show FILE'.",
      .verbs = config_verbs,
      .usual = "show"},
+    {.name = "ckpt",
+     .help = "looks into checkpoints and compares them",
+     .verbs = ckpt_verbs},
     {"plugin", "begins or compiles a component of your own", NULL, NULL, NULL,
      plugin_verbs, NULL, false, NULL},
     {"env", "shows versions, libraries and devices", NULL, NULL, env_options, NULL,

@@ -37,6 +37,7 @@ int cli_config_show(const struct cli_args *args);
 int cli_config_diff(const struct cli_args *args);
 int cli_config_dump(const struct cli_args *args);
 int cli_config_lint(const struct cli_args *args);
+int cli_ckpt_diff(const struct cli_args *args);
 int cli_plugin_new(const struct cli_args *args);
 int cli_plugin_build(const struct cli_args *args);
 int cli_completion(const struct cli_args *args);

@@ -308,6 +308,19 @@ const mm_pth_tensor *mm_pth_find_tensor(const mm_value *value)
     return mm_value_find_object(value, &mm_pth_tensor_object);
 }
 
+const void *mm_pth_tensor_data(const mm_pth_tensor *tensor)
+{
+    if (!MMI_NEED(tensor)) {
+        return NULL;
+    }
+    const unsigned char *data =
+        tensor->storage != NULL ? mm_pth_storage_data(tensor->storage) : tensor->memory;
+    if (data == NULL) {
+        return tensor->memory_bytes == 0 && !mmi_is_pending() ? no_bytes : NULL;
+    }
+    return data + (size_t)tensor->offset * mmi_pth_dtype_size(tensor->dtype);
+}
+
 /* --- element types --- */
 
 static const struct {
