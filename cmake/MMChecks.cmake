@@ -37,6 +37,13 @@ add_test(NAME fileio/yaml_interop
          WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
 set_tests_properties(fileio/yaml_interop PROPERTIES SKIP_RETURN_CODE 77)
 
+# The same of tensorboard and our event files.
+add_test(NAME visualization/tensorboard_interop
+         COMMAND sh ${PROJECT_SOURCE_DIR}/tests/visualization/tensorboard_interop.sh
+                 $<TARGET_FILE:visualization_test_tensorboard>
+         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
+set_tests_properties(visualization/tensorboard_interop PROPERTIES SKIP_RETURN_CODE 77)
+
 # The catalogue of other libraries' names; its maker is tried where there is a Python.
 find_program(MM_PYTHON3 python3)
 add_test(NAME catalogue/maker

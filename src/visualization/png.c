@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "mmengine/canvas.h"
 #include "mmengine/file.h"
+#include "visualization/visualization.h"
 
 enum { NUM_FILTERS = 5, MAX_SIDE = 1 << 20 };
 
@@ -141,18 +142,25 @@ static bool is_valid(const mm_image *image)
     return has_pixels && has_form;
 }
 
+mm_status mmi_image_to_png(const mm_image *image, mmi_str *out)
+{
+    if (MMI_NEED(image) && MMI_NEED(image->data) && is_valid(image)) {
+        mmi_str_add_n(out, "\x89PNG\r\n\x1a\n", 8);
+        put_header(out, image);
+        put_pixels(out, image);
+        put_chunk(out, "IEND", "", 0);
+    }
+    return mm_pending();
+}
+
 mm_status mm_image_write_png(const mm_image *image, const char *path)
 {
     mmi_str out = {0};
 
-    if (!MMI_NEED(image) || !MMI_NEED(image->data) || !MMI_NEED(path) ||
-        !is_valid(image)) {
+    if (!MMI_NEED(path) || mmi_image_to_png(image, &out) < 0) {
+        mmi_str_deinit(&out);
         return mm_pending();
     }
-    mmi_str_add_n(&out, "\x89PNG\r\n\x1a\n", 8);
-    put_header(&out, image);
-    put_pixels(&out, image);
-    put_chunk(&out, "IEND", "", 0);
     size_t size = out.size;
     char *data = mmi_str_take(&out);
     char *folder = data != NULL ? mm_path_dirname(path) : NULL;
