@@ -46,6 +46,11 @@ MM_API mm_status mm_loader_set_epoch(mm_loader *loader, int64_t epoch);
 MM_API mm_status mm_loader_begin(mm_loader *loader, int64_t first);
 /** The next batch, yours; MM_END after the last one. Errors name worker and sample. */
 MM_API mm_status mm_loader_next(mm_loader *loader, mm_value **out_batch);
+/** True if an iteration was ever begun. With persistent workers the int64 is drawn then
+ * and never again, so an exact resume has to know. */
+MM_API bool mm_loader_has_begun(const mm_loader *loader);
+/** Makes it so without drawing. */
+MM_API void mm_loader_set_begun(mm_loader *loader);
 /** Batches handed out since the epoch began. */
 MM_API int64_t mm_loader_position(const mm_loader *loader);
 

@@ -81,10 +81,14 @@ struct mm_hook_ops {
     mm_status (*load_state)(void *self, const mm_value *state);
 };
 
-/** The functions of a loop. */
+/** The functions of a loop; see "For loops of plugins". */
 typedef struct mm_loop_ops {
-    /** required: the whole loop; calls the runner's stages */
+    /** required: the whole loop; calls the runner's stages. MM_STOP if a request ended
+     * it before its end */
     mm_status (*run)(void *self, mm_runner *runner);
+    /** optional, default: nothing. Called when the loop is made, before optimizer and
+     * schedulers: says how long the run is, builds what it needs */
+    mm_status (*start)(void *self, mm_runner *runner);
 } mm_loop_ops;
 
 /** Requests to a running runner; bits. */
@@ -124,7 +128,8 @@ MM_API MM_OWNED mm_value *mm_runner_test(mm_runner *runner); /**< metrics */
 MM_API bool mm_runner_was_stopped(const mm_runner *runner);
 /** Lock-free; may be called from a signal handler. */
 MM_API void mm_runner_request(mm_runner *runner, unsigned flags);
-/** Asks the loops to end after this iteration, as train_loop.stop_training. */
+/** Ends training after the current epoch (in iteration mode after the current
+ * iteration), as train_loop.stop_training. */
 MM_API void mm_runner_stop_training(mm_runner *runner);
 /** Called after each iteration (NULL: none); must be quick. */
 MM_API void mm_runner_set_progress(mm_runner *runner,
@@ -175,6 +180,22 @@ MM_API uint64_t mm_runner_seed(const mm_runner *runner);
 /** Param schedulers, in order. */
 MM_API size_t mm_runner_num_schedulers(const mm_runner *runner);
 MM_API mm_param_scheduler *mm_runner_scheduler(const mm_runner *runner, size_t index);
+/** @} */
+
+/** @name For loops of plugins @{ */
+/** How long the run is, for logs, schedulers and hooks; in a loop's `start`. Max_epochs
+ * is 1 if iterations are counted. */
+MM_API void mm_runner_set_lengths(mm_runner *runner, bool by_epoch, int64_t max_epochs,
+                                  int64_t max_iters);
+/**
+ * One training iteration: train_step between its two stages; counts the iteration.
+ * Takes the batch, in failure too. MM_STOP: a request of the host was honoured, the
+ * loop must return MM_STOP.
+ */
+MM_API mm_status mm_runner_train_iter(mm_runner *runner, int64_t batch_idx,
+                                      MM_TAKES mm_value *batch);
+/** Counts an epoch; after stage after_train_epoch. */
+MM_API void mm_runner_end_epoch(mm_runner *runner);
 /** @} */
 
 /** @name Log lines, made by the log processor @{ */

@@ -439,6 +439,16 @@ int64_t mm_loader_position(const mm_loader *loader)
     return loader->position;
 }
 
+bool mm_loader_has_begun(const mm_loader *loader)
+{
+    return loader->has_drawn;
+}
+
+void mm_loader_set_begun(mm_loader *loader)
+{
+    loader->has_drawn = true;
+}
+
 /* Stops handing out work and forgets what was made. */
 static void close_iteration(mm_loader *loader)
 {

@@ -156,48 +156,16 @@ mm_status mmi_build_schedulers(mm_runner *runner)
                           "param_scheduler");
 }
 
-mm_loader *mm_runner_loader(mm_runner *runner, mm_mode mode)
-{
-    const char *path = mmi_mode_key(mode, "dataloader");
-    mm_value *config = mmi_section(runner, path);
-
-    if (runner->loaders[mode] != NULL || mm_has_error())
-        return runner->loaders[mode];
-    if (config == NULL) {
-        (void)mm_raise(MM_ECONFIG, "the config has no '%s'", path);
-        return NULL;
-    }
-    runner->loaders[mode] =
-        mm_loader_build(config, runner->scope, path, runner->seed, 0, 1);
-    return runner->loaders[mode];
-}
-
-mm_evaluator *mm_runner_evaluator(mm_runner *runner, mm_mode mode)
-{
-    const char *path = mmi_mode_key(mode, "evaluator");
-    mm_value *config = mmi_section(runner, path);
-
-    if (runner->evaluators[mode] != NULL || mm_has_error())
-        return runner->evaluators[mode];
-    if (config == NULL) {
-        (void)mm_raise(MM_ECONFIG, "the config has no '%s'", path);
-        return NULL;
-    }
-    runner->evaluators[mode] = mm_evaluator_build(config, runner->scope, path);
-    return runner->evaluators[mode];
-}
-
 void mmi_build_free(mm_runner *runner)
 {
-    for (int mode = 0; mode < MMI_NUM_MODES; mode++) {
-        mm_loader_free(runner->loaders[mode]);
-        mm_evaluator_free(runner->evaluators[mode]);
+    mmi_sets_free(runner);
+    for (int mode = 0; mode < MMI_NUM_MODES; mode++)
         mm_instance_unref(runner->loops[mode]);
-    }
     for (size_t i = 0; i < runner->num_schedulers; i++)
         mm_param_scheduler_unref(runner->schedulers[i]);
     mm_free(runner->schedulers);
     mm_optim_wrapper_unref(runner->optim_wrapper);
     mm_module_unref(runner->model);
     mm_value_unref(runner->metrics);
+    mm_value_unref(runner->before_val);
 }

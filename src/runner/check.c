@@ -173,18 +173,11 @@ mm_status mmi_check_model(const mm_runner *runner)
 
 static mm_status check_mode(const mm_runner *runner, mm_mode mode)
 {
-    const char *loader = mmi_mode_key(mode, "dataloader");
-
-    if (mmi_section(runner, loader) == NULL)
+    if (mmi_section(runner, mmi_mode_key(mode, "dataloader")) == NULL)
         return MM_OK;
     if (mmi_loop_check(runner, mode) < 0)
         return mm_pending();
-    if (mm_loader_check(mmi_section(runner, loader), runner->scope, loader) < 0)
-        return mm_pending();
-    if (mode == MM_MODE_TRAIN)
-        return MM_OK;
-    const char *evaluator = mmi_mode_key(mode, "evaluator");
-    return mm_evaluator_check(mmi_section(runner, evaluator), runner->scope, evaluator);
+    return mmi_sets_check(runner, mode);
 }
 
 static mm_status check_scheduler(const mm_runner *runner, mm_value *config,

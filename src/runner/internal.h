@@ -63,14 +63,40 @@ typedef enum mmi_stage_id {
     MMI_AFTER_RUN
 } mmi_stage_id;
 
+/* One data set of a mode. Training has one; an evaluation may have several. */
+typedef struct mmi_data_set {
+    const char *name;        /* key in the config, borrowed; NULL for the only one */
+    mm_loader *loader;       /* owned; made when it is needed */
+    mm_evaluator *evaluator; /* owned; made when it is needed */
+    int64_t interval;        /* of its own between validations; 0: the loop's */
+    bool is_due;             /* in the next evaluation */
+} mmi_data_set;
+
+typedef struct mmi_data_sets {
+    mmi_data_set *data; /* owned */
+    size_t count;
+    size_t current; /* the one that is read */
+} mmi_data_sets;
+
+/* Between which stages a run stands: what a checkpoint written now has behind it. */
+typedef enum mmi_place {
+    MMI_PLACE_START,       /* of this process; nothing is known of before */
+    MMI_PLACE_AFTER_ITER,  /* a training iteration */
+    MMI_PLACE_AFTER_EPOCH, /* the last iteration of an epoch */
+    MMI_PLACE_AFTER_VAL    /* a validation */
+} mmi_place;
+
 /* Counters of the training loop; the loops alone change them. */
 typedef struct mmi_counters {
     bool by_epoch;
     int64_t epoch, iter; /* finished units */
     int64_t max_epochs, max_iters;
-    int64_t data_epoch;  /* iteration mode: passes over the data */
-    bool in_epoch;       /* batches are being handed out */
-    int64_t first_batch; /* where the data go on, when resumed in the middle */
+    int64_t data_epoch;   /* iteration mode: passes over the data */
+    bool in_epoch;        /* batches are being handed out */
+    int64_t batches_done; /* of this pass over the data */
+    int64_t first_batch;  /* where the data go on, when resumed in the middle */
+    mmi_place place;
+    bool owes_validation; /* resumed from before a validation that was due */
     bool stop_training;
 } mmi_counters;
 
@@ -104,8 +130,7 @@ struct mm_runner {
     mm_optim_wrapper *optim_wrapper;
     mm_param_scheduler **schedulers;
     size_t num_schedulers;
-    mm_loader *loaders[MMI_NUM_MODES];
-    mm_evaluator *evaluators[MMI_NUM_MODES];
+    mmi_data_sets sets[MMI_NUM_MODES];
     mm_instance *loops[MMI_NUM_MODES];
 
     mmi_hook *hooks;
@@ -114,7 +139,8 @@ struct mm_runner {
     mmi_stage stages[MMI_NUM_STAGES];
 
     mmi_counters at;
-    mm_value *metrics; /* of the last evaluation, owned */
+    mm_value *metrics;    /* of the last evaluation, owned */
+    mm_value *before_val; /* mmi_random_state() when the validation under way began */
     bool has_loaded;
     bool force;          /* train although the lock is held */
     mm_status exit_flow; /* MM_STOP if a request ended the run */
@@ -140,13 +166,33 @@ mm_status mmi_call_value(mm_runner *runner, mmi_stage_id stage, mm_value *value)
 const mmi_hook *mmi_hooks_at(mm_runner *runner, size_t index);
 
 /* loops.c */
-extern const mm_component mmi_epoch_based_train_loop, mmi_iter_based_train_loop,
-    mmi_val_loop, mmi_test_loop;
 /* Makes the loop of a mode from train_cfg, val_cfg, test_cfg, if it is not there. */
 mm_status mmi_loop_build(mm_runner *runner, mm_mode mode);
 mm_status mmi_loop_check(const mm_runner *runner, mm_mode mode);
-/* Runs validation; the metrics go to `out_metrics` if it is not NULL. */
-mm_status mmi_run_evaluation(mm_runner *runner, mm_mode mode, mm_value **out_metrics);
+/* MM_STOP: a request ended it. */
+mm_status mmi_loop_run(mm_runner *runner, mm_mode mode);
+void mmi_show_progress(mm_runner *runner, mm_mode mode, int64_t batch_idx);
+
+/* train_loops.c */
+extern const mm_component mmi_epoch_based_train_loop, mmi_iter_based_train_loop;
+
+/* eval_loops.c */
+extern const mm_component mmi_val_loop, mmi_test_loop;
+/* Runs validation or test over the data sets that are due; the metrics are
+ * runner->metrics. MM_STOP: a request ended it. */
+mm_status mmi_run_evaluation(mm_runner *runner, mm_mode mode);
+
+/* data_sets.c */
+mm_status mmi_sets_check(const mm_runner *runner, mm_mode mode);
+/* Loaders and evaluators of an evaluation. `intervals`: name -> interval, or NULL. */
+mm_status mmi_sets_build(mm_runner *runner, mm_mode mode, mm_value *intervals);
+/* Marks the sets that are due after `done` units of `all`; false if there is none. */
+bool mmi_sets_mark_due(mm_runner *runner, mm_mode mode, int64_t done, int64_t all,
+                       int64_t interval);
+/* Makes the nth set that is due the current one; false behind the last. */
+bool mmi_set_choose(mm_runner *runner, mm_mode mode, size_t nth);
+mmi_data_set *mmi_set_current(mm_runner *runner, mm_mode mode);
+void mmi_sets_free(mm_runner *runner);
 
 /* setup.c */
 mm_status mmi_setup(mm_runner *runner);
@@ -202,6 +248,14 @@ const char *mmi_mode_key(mm_mode mode, const char *suffix);
 /* Our own key in a checkpoint; its layout's version is inside. */
 #define MMI_OWN_KEY "mmengine_c"
 enum { MMI_OWN_VERSION = 1 };
+
+/* own_state.c */
+/* What an exact resume needs and MMEngine's keys do not hold; yours. */
+mm_value *mmi_own_state(mm_runner *runner);
+/* Takes it over; `own` is NULL in other programs' files. */
+mm_status mmi_resume_own(mm_runner *runner, const mm_value *own);
+/* States of the generators, and which loaders have drawn from them; yours. */
+mm_value *mmi_random_state(mm_runner *runner);
 
 /* save.c */
 /* Saves the state in the middle of a run, at at.first_batch, as "iter_N.pth". */

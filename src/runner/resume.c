@@ -33,52 +33,6 @@ static mm_status resume_schedulers(mm_runner *runner, const mm_value *states)
     return mm_pending();
 }
 
-static mm_status resume_hooks(mm_runner *runner, const mm_value *states)
-{
-    const mmi_hook *hook;
-
-    for (size_t i = 0; !mm_has_error() && (hook = mmi_hooks_at(runner, i)) != NULL;
-         i++) {
-        const mm_value *state =
-            mm_dict_find(states, mm_instance_component(hook->instance)->name);
-
-        if (state != NULL && hook->ops->load_state != NULL)
-            (void)hook->ops->load_state(mm_instance_self(hook->instance), state);
-    }
-    return mm_pending();
-}
-
-static mm_status resume_random(const mm_value *states)
-{
-    for (size_t i = 0; i < mm_value_len(states) && !mm_has_error(); i++) {
-        const char *device = mm_dict_name_at(states, i);
-
-        if (mm_device_is_available(device))
-            (void)mm_rng_set_state(device, mm_value_tensor(mm_dict_at(states, i)));
-    }
-    return mm_pending();
-}
-
-static mm_status resume_own(mm_runner *runner, const mm_value *own)
-{
-    if (own == NULL) {
-        mm_log(MM_LOG_WARN,
-               "the checkpoint was written by another program: random state "
-               "and place in the data are not in it");
-        return MM_OK;
-    }
-    runner->at.data_epoch = mm_value_i64(mm_dict_get(own, "data_epoch"));
-    runner->at.first_batch = mm_value_i64(mm_dict_get(own, "data_position"));
-    if (!mm_has_error())
-        (void)mm_optim_wrapper_load_window_state(runner->optim_wrapper,
-                                                 mm_dict_get(own, "window"));
-    if (!mm_has_error())
-        (void)resume_hooks(runner, mm_dict_get(own, "hooks"));
-    if (mm_has_error())
-        return mm_pending();
-    return resume_random(mm_dict_get(own, "random"));
-}
-
 static mm_status resume_from(mm_runner *runner, const mm_value *checkpoint)
 {
     const mm_value *meta = mm_dict_get(checkpoint, "meta");
@@ -100,7 +54,7 @@ static mm_status resume_from(mm_runner *runner, const mm_value *checkpoint)
         return mm_pending();
     if (resume_schedulers(runner, mm_dict_find(checkpoint, "param_schedulers")) < 0)
         return mm_pending();
-    return resume_own(runner, mm_dict_find(checkpoint, MMI_OWN_KEY));
+    return mmi_resume_own(runner, mm_dict_find(checkpoint, MMI_OWN_KEY));
 }
 
 mm_status mm_runner_resume(mm_runner *runner, const char *path)

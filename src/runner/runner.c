@@ -92,13 +92,6 @@ static mm_status ready_to_train(mm_runner *runner)
     return mm_pending();
 }
 
-static mm_status run_loop(mm_runner *runner, mm_mode mode)
-{
-    const mm_loop_ops *ops = mm_instance_ops(runner->loops[mode], MM_INTERFACE_LOOP);
-
-    return ops->run(mm_instance_self(runner->loops[mode]), runner);
-}
-
 mm_status mm_runner_train(mm_runner *runner)
 {
     if (mmi_section(runner, "train_cfg") == NULL)
@@ -109,7 +102,7 @@ mm_status mm_runner_train(mm_runner *runner)
     if (mmi_section(runner, "val_cfg") != NULL &&
         mmi_loop_build(runner, MM_MODE_VAL) < 0)
         return mm_pending();
-    if (ready_to_train(runner) < 0 || run_loop(runner, MM_MODE_TRAIN) < 0)
+    if (ready_to_train(runner) < 0 || mmi_loop_run(runner, MM_MODE_TRAIN) < 0)
         return mm_pending();
     return mmi_call_stage(runner, MMI_AFTER_RUN);
 }
@@ -124,7 +117,7 @@ static mm_value *run_alone(mm_runner *runner, mm_mode mode)
     }
     if (mmi_loop_build(runner, mode) < 0 ||
         mmi_call_stage(runner, MMI_BEFORE_RUN) < 0 || mmi_load_or_resume(runner) < 0 ||
-        run_loop(runner, mode) < 0 || mmi_call_stage(runner, MMI_AFTER_RUN) < 0)
+        mmi_loop_run(runner, mode) < 0 || mmi_call_stage(runner, MMI_AFTER_RUN) < 0)
         return NULL;
     return runner->metrics == NULL ? mm_value_new_dict()
                                    : mm_value_ref(runner->metrics);

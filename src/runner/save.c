@@ -20,7 +20,7 @@ static void put_taken(mm_value *dict, const char *key, mm_value *value)
 static mm_value *make_meta(mm_runner *runner, const mm_save_args *args)
 {
     mm_value *meta = mm_value_new_dict();
-    mm_loader *loader = runner->loaders[MM_MODE_TRAIN];
+    mm_loader *loader = mm_runner_loader(runner, MM_MODE_TRAIN);
     char *text = mm_config_pretty_text(runner->config);
     char time[16];
 
@@ -49,47 +49,6 @@ static mm_value *scheduler_states(const mm_runner *runner)
     return list;
 }
 
-static mm_value *hook_states(mm_runner *runner)
-{
-    mm_value *states = mm_value_new_dict();
-    const mmi_hook *hook;
-
-    for (size_t i = 0; !mm_has_error() && (hook = mmi_hooks_at(runner, i)) != NULL;
-         i++) {
-        if (hook->ops->save_state != NULL)
-            put_taken(states, mm_instance_component(hook->instance)->name,
-                      hook->ops->save_state(mm_instance_self(hook->instance)));
-    }
-    return states;
-}
-
-static mm_value *random_state(const mm_runner *runner)
-{
-    mm_value *state = mm_value_new_dict();
-
-    mm_dict_put_tensor(state, "cpu", mm_rng_state("cpu"));
-    if (strncmp(runner->device, "cpu", 3) != 0)
-        mm_dict_put_tensor(state, runner->device, mm_rng_state(runner->device));
-    return state;
-}
-
-/* What an exact resume needs and MMEngine's keys do not hold. */
-static mm_value *own_state(mm_runner *runner)
-{
-    mm_value *own = mm_value_new_dict();
-    mm_loader *loader = runner->loaders[MM_MODE_TRAIN];
-
-    mm_dict_put_i64(own, "version", MMI_OWN_VERSION);
-    mm_dict_put_i64(own, "data_epoch", runner->at.data_epoch);
-    mm_dict_put_i64(own, "data_position",
-                    runner->at.in_epoch ? mm_loader_position(loader) : 0);
-    mm_dict_put_str(own, "memory_format", mm_runner_memory_format(runner));
-    put_taken(own, "random", random_state(runner));
-    put_taken(own, "window", mm_optim_wrapper_window_state(runner->optim_wrapper));
-    put_taken(own, "hooks", hook_states(runner));
-    return own;
-}
-
 static mm_value *make_checkpoint(mm_runner *runner, const mm_save_args *args)
 {
     mm_value *checkpoint = mm_value_new_dict();
@@ -100,7 +59,7 @@ static mm_value *make_checkpoint(mm_runner *runner, const mm_save_args *args)
     if (!args->no_optimizer && runner->optim_wrapper != NULL) {
         put_taken(checkpoint, "optimizer",
                   mm_optim_wrapper_state_dict(runner->optim_wrapper));
-        put_taken(checkpoint, MMI_OWN_KEY, own_state(runner));
+        put_taken(checkpoint, MMI_OWN_KEY, mmi_own_state(runner));
     }
     if (!args->no_param_scheduler && runner->num_schedulers > 0)
         put_taken(checkpoint, "param_schedulers", scheduler_states(runner));
