@@ -37,6 +37,7 @@
 #include "mmengine/plugin.h"
 #include "mmengine/pth.h"
 #include "mmengine/runner.h"
+#include "mmengine/safetensors.h"
 #include "mmengine/scheduler.h"
 #include "mmengine/scope.h"
 #include "mmengine/status.h"

@@ -65,11 +65,12 @@ typedef struct mm_pth_read_args {
 } mm_pth_read_args;
 
 /**
- * Reads a file of torch.save: the zip format of PyTorch 1.6 and later and the older
- * one. Storages stay in the file until mm_pth_storage_data(). Classes that are not
- * plain data become nodes (mm_pickle_class()). The value is yours.
- * Errors: MM_ENOENT; MM_EDATA for a file that is cut off, damaged or not a checkpoint;
- * MM_EUNSUPPORTED for TorchScript archives and the tar format of 2016.
+ * Reads a file of torch.save, the zip format of PyTorch 1.6 and later and the older
+ * one, or a `.safetensors` file, which is a dict of tensors. Storages stay in the file
+ * until mm_pth_storage_data(). Classes that are not plain data become nodes
+ * (mm_pickle_class()). The value is yours. Errors: MM_ENOENT; MM_EDATA for a file that
+ * is cut off, damaged or not a checkpoint; MM_EUNSUPPORTED for TorchScript archives and
+ * the tar format of 2016.
  */
 MM_API MM_OWNED mm_value *mm_pth_read(const mm_pth_read_args *args);
 

@@ -132,7 +132,7 @@ static uint16_t f16_of_float(float value)
     }
     int exponent = 0;
     (void)frexp(size, &exponent); /* size < 2^exponent */
-    exponent = exponent < -13 ? -13 : exponent;
+    exponent = size == 0 || exponent < -13 ? -13 : exponent;
     /* nearbyint() rounds half to even, the default mode; a carry moves on by itself. */
     double steps = nearbyint(ldexp(size, 11 - exponent));
     return (uint16_t)(sign | (unsigned)(steps + 1024.0 * (exponent + 13)));

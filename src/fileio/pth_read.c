@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fileio/pth.h"
+#include "fileio/safetensors.h"
 #include "mmengine/memory.h"
 
 static const char *path_of(const mmi_pth_reader *reader)
@@ -319,6 +320,8 @@ mm_value *mmi_pth_read_file(mmi_pth_file *file, const mm_pth_read_args *args)
                  args->path);
     } else if (size == 0) {
         damaged(&reader, "it is empty");
+    } else if (mmi_is_safetensors(args->path, data, size)) {
+        root = mmi_safetensors_read(file, args);
     } else {
         root = mmi_pth_read_legacy(&reader);
     }
