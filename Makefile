@@ -19,6 +19,7 @@ help:
 	@echo 'make demo         set up, build, train on Fashion-MNIST, show the result'
 	@echo 'make test         set up, build, lint, run all tests (ARGS="-R name" for CTest)'
 	@echo 'make lint         check layout, include direction, banned calls, comments'
+	@echo 'make torture      kill trainings at 200 moments, resume them, compare the bits'
 	@echo 'make bench        measure speed; prints a table, writes build/bench.json'
 	@echo 'make asan         build with address and undefined behaviour sanitizers, run tests'
 	@echo 'make tsan         build with the thread sanitizer, run the threaded tests'
@@ -50,6 +51,11 @@ test:
 lint:
 	@$(run) tools/lint.sh $(ARGS)
 
+torture:
+	@$(run) tools/setup.sh --if-needed
+	@$(run) tools/build.sh $(PRESET)
+	@$(run) tools/build.sh $(PRESET) torture
+
 bench:
 	@$(run) tools/setup.sh --if-needed --demo
 	@$(run) tools/build.sh release
@@ -63,7 +69,7 @@ asan:
 tsan:
 	@$(run) tools/setup.sh --if-needed
 	@$(run) tools/build.sh tsan
-	@$(run) tools/build.sh --test tsan -E '^(torch|lint|install|setup|demo|readme|cli)' $(ARGS)
+	@$(run) tools/build.sh --test tsan -E '^(torch|lint|install|setup|demo|readme|cli|torture)' $(ARGS)
 
 doctor:
 	@$(run) tools/doctor.sh
@@ -77,4 +83,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help build setup demo test lint bench asan tsan doctor install clean distclean
+.PHONY: all help build setup demo test lint torture bench asan tsan doctor install clean distclean

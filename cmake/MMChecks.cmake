@@ -60,6 +60,28 @@ if(TARGET mmengine_cli AND TARGET mmengine_torch)
                    $<TARGET_FILE:mmengine_cli> ${PROJECT_BINARY_DIR}/test_readme)
 endif()
 
+# Runs that are killed and resumed against runs that are not: a short form here, `make
+# torture` is the long one. The faults are made by a library that is preloaded.
+function(mm_torture_tests)
+  set(folder ${PROJECT_SOURCE_DIR}/tests/torture)
+  add_library(torture_faults MODULE ${folder}/faults.c)
+  set_target_properties(torture_faults PROPERTIES C_VISIBILITY_PRESET default)
+  target_link_libraries(torture_faults PRIVATE ${CMAKE_DL_LIBS})
+  add_library(mm_torture OBJECT ${folder}/process.c ${folder}/compare.c)
+  mm_flags(mm_torture)
+  add_executable(torture_kill ${folder}/kill.c $<TARGET_OBJECTS:mm_torture>)
+  mm_flags(torture_kill)
+  target_link_libraries(torture_kill PRIVATE mmengine)
+  add_dependencies(torture_kill mmengine_cli torture_faults)
+  add_custom_target(torture USES_TERMINAL VERBATIM DEPENDS torture_kill
+    COMMAND torture_kill $<TARGET_FILE:mmengine_cli> $<TARGET_FILE:torture_faults>
+            ${PROJECT_SOURCE_DIR})
+endfunction()
+
+if(TARGET mmengine_cli AND TARGET mmengine_torch AND NOT APPLE)
+  mm_torture_tests()
+endif()
+
 # Sanitizers watch our code; libtorch is not instrumented, so what it keeps for the life of
 # the process and the locks it takes are named in tests/suppressions.
 function(mm_sanitizer_environment)
