@@ -36,7 +36,10 @@ typedef enum mm_interface_id {
     MM_INTERFACE_LOG_PROCESSOR,   /**< mm_log_processor_ops */
     MM_INTERFACE_VISUALIZER,      /**< mm_visualizer_ops */
     MM_INTERFACE_VIS_BACKEND,     /**< mm_vis_backend_ops */
-    MM_INTERFACE_OPTIM_CONSTRUCTOR /**< mm_optim_constructor_ops */
+    MM_INTERFACE_OPTIM_CONSTRUCTOR, /**< mm_optim_constructor_ops */
+    MM_INTERFACE_AVERAGED_MODEL, /**< mm_averaged_model_ops, begins with mm_module_ops
+                                  */
+    MM_INTERFACE_TTA_MODEL       /**< mm_tta_model_ops, begins with mm_model_ops */
 } mm_interface_id;
 
 /** @name The interface line of a component: `MM_HOOK(&ops)` @{ */
@@ -61,6 +64,9 @@ typedef enum mm_interface_id {
 #define MM_VIS_BACKEND(table) .interface = MM_INTERFACE_VIS_BACKEND, .ops = (table)
 #define MM_OPTIM_CONSTRUCTOR(table)                                                    \
     .interface = MM_INTERFACE_OPTIM_CONSTRUCTOR, .ops = (table)
+#define MM_AVERAGED_MODEL(table)                                                       \
+    .interface = MM_INTERFACE_AVERAGED_MODEL, .ops = (table)
+#define MM_TTA_MODEL(table) .interface = MM_INTERFACE_TTA_MODEL, .ops = (table)
 /** @} */
 
 /** How an option is read and stored. Use the MM_OPT_ macros. */
@@ -356,7 +362,8 @@ MM_API const char *mm_instance_scope(const mm_instance *instance);
 /** Its functions if it can be used as `interface`; else NULL and MM_ETYPE. */
 MM_API const void *mm_instance_ops(const mm_instance *instance,
                                    mm_interface_id interface);
-/** True if it can be used as `interface`. MODEL and PREPROCESSOR are also MODULE. */
+/** True if it can be used as `interface`. All kinds of models and PREPROCESSOR
+ * are also MODULE, TTA_MODEL is also MODEL. */
 MM_API bool mm_instance_is(const mm_instance *instance, mm_interface_id interface);
 
 /** State that the owning folder attaches (a module's children): freed before deinit. */

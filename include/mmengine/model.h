@@ -26,6 +26,9 @@ struct mm_model_ops {
      * variables. */
     mm_value *(*train_step)(void *self, mm_value *batch,
                             mm_optim_wrapper *optim_wrapper);
+    /** optional, default: preprocess, predict. Called by the test loop alone. Gets the
+     * loader's batch; returns the list of predictions. */
+    mm_value *(*test_step)(void *self, mm_value *batch);
 };
 
 /** The functions of a data preprocessor. */
@@ -47,6 +50,8 @@ MM_API mm_value *mm_model_train_step(mm_module *model, mm_value *batch,
                                      mm_optim_wrapper *optim_wrapper);
 /** Predictions for a batch: preprocess (training=False), predict. Scope-owned list. */
 MM_API mm_value *mm_model_val_step(mm_module *model, mm_value *batch);
+/** The same for a test: the model's own test_step, if it has one. Scope-owned list. */
+MM_API mm_value *mm_model_test_step(mm_module *model, mm_value *batch);
 /** BaseModel.parse_losses: total in `out_total` (scope-owned), log variables returned.
  */
 MM_API mm_value *mm_parse_losses(mm_value *losses, mm_tensor **out_total);
@@ -84,6 +89,100 @@ MM_API mm_tensor *mm_stack_images_with(const mm_stack_images_args *args);
  * What is there already is shared. Source: BaseDataPreprocessor.cast_data. */
 MM_API mm_value *mm_value_to_device(mm_value *data, const char *device,
                                     bool non_blocking);
+
+/** @name Averaged models: a copy of a model whose weights are a running average
+ *
+ * An averaged model is a module with a buffer `steps` (updates so far) and a child
+ * `module` (the copy, without gradients). To write one: embed mm_base_averaged_model
+ * first in the struct, inherit its options, give `mm_averaged_model_init` and
+ * `mm_averaged_model_deinit` as init and deinit (or call them first), and a rule.
+ * Source: mmengine/model/averaged_model.py. @{ */
+
+/** State of an averaged model; private. */
+typedef struct mm_averaging mm_averaging;
+
+/** First member of every averaged model's struct. */
+typedef struct mm_base_averaged_model {
+    mm_instance *model;  /**< the model to average; in a config an instance may stand */
+    int64_t interval;    /**< updates between two averages */
+    const char *device;  /**< where the copy lies; NULL: where the model lies */
+    bool update_buffers; /**< average buffers too; else they are copied */
+    mm_averaging *state;
+} mm_base_averaged_model;
+/** Rows for MM_OPT_INHERIT. */
+MM_API extern const mm_option mm_base_averaged_model_options[];
+/** Makes the copy and `steps`. */
+MM_API mm_status mm_averaged_model_init(void *self);
+MM_API void mm_averaged_model_deinit(void *self);
+/** Calls the copy. */
+MM_API mm_value *mm_averaged_model_call(void *self, mm_value *args);
+
+/** How an average moves towards the live weight. */
+typedef struct mm_average_rule {
+    bool
+        is_lerp; /**< true: average = lerp(average, live, weight), as Tensor.lerp_;
+                  * false: average += weight * (live - average), rounded in two steps */
+    double weight;
+} mm_average_rule;
+
+/** The functions of an averaged model; one of `rule` and `average` is required. */
+typedef struct mm_averaged_model_ops {
+    mm_module_ops module; /**< first; mostly {.call = mm_averaged_model_call} */
+    /** optional: the rule at update number `steps` >= 1. A whole model is averaged in
+     * one pass. */
+    mm_average_rule (*rule)(void *self, int64_t steps);
+    /** optional, default: the rule. One tensor, changed in place:
+     * BaseAveragedModel.avg_func. */
+    mm_status (*average)(void *self, mm_tensor *averaged, mm_tensor *live,
+                         int64_t steps);
+} mm_averaged_model_ops;
+
+/**
+ * Builds an averaged model of `model` from a config with `type`; yours. The config's
+ * locations and `path` are for messages. Source: MODELS.build(cfg, dict(model=model)).
+ */
+MM_API MM_OWNED mm_module *mm_averaged_model_build(mm_value *config, mm_module *model,
+                                                   const char *scope, const char *path);
+/** One update from the live model: the first copies, later ones average.
+ * Source: update_parameters. */
+MM_API mm_status mm_averaged_model_update(mm_module *averaged, mm_module *live);
+/** Copies the live weights without counting it as an update. */
+MM_API mm_status mm_averaged_model_copy(mm_module *averaged, mm_module *live);
+/** Exchanges the weights of both (buffers too with update_buffers). Parameters stay the
+ * tensors they are; where both lie alike only their memory changes hands. */
+MM_API mm_status mm_averaged_model_swap(mm_module *averaged, mm_module *live);
+/** Updates so far. */
+MM_API int64_t mm_averaged_model_steps(mm_module *averaged);
+/** True (false is the default): libtorch's operators instead of our kernels. */
+MM_API mm_status mm_averaged_model_set_reference(mm_module *averaged, bool on);
+/** @} */
+
+/** @name Test-time augmentation
+ *
+ * A TTA model wraps a model as its child `module`. Its test_step gets batches in which
+ * each entry is a list over augmentations, runs the model on each and merges what comes
+ * out. To write one: embed mm_base_tta_model first in the struct, inherit its options,
+ * give `mm_tta_model_init` as init (or call it first), and merge_preds. Its interface
+ * is MM_TTA_MODEL. Source: mmengine/model/test_time_aug.py. @{ */
+
+/** First member of every TTA model's struct. */
+typedef struct mm_base_tta_model {
+    mm_instance *module;            /**< the model; in a config an instance may stand */
+    mm_instance *data_preprocessor; /**< replaces the model's; NULL: keep */
+} mm_base_tta_model;
+/** Rows for MM_OPT_INHERIT. */
+MM_API extern const mm_option mm_base_tta_model_options[];
+/** Registers the children. */
+MM_API mm_status mm_tta_model_init(void *self);
+
+/** The functions of a TTA model. */
+typedef struct mm_tta_model_ops {
+    mm_model_ops model; /**< first; may be all NULL */
+    /** required: `predictions` holds one list per sample, with one prediction per
+     * augmentation; returns one prediction per sample, a scope-owned list */
+    mm_value *(*merge_preds)(void *self, mm_value *predictions);
+} mm_tta_model_ops;
+/** @} */
 
 MM_END_DECLS
 

@@ -163,6 +163,12 @@ MM_API mm_config *mm_runner_config(const mm_runner *runner);
 MM_API mm_hub *mm_runner_hub(const mm_runner *runner);
 MM_API mm_visualizer *mm_runner_visualizer(const mm_runner *runner);
 MM_API mm_module *mm_runner_model(const mm_runner *runner);
+/** Puts another model in its place, as a wrapper for tests does before the test; takes
+ * it. Optimizers keep the parameters they have. */
+MM_API mm_status mm_runner_set_model(mm_runner *runner, MM_TAKES mm_module *model);
+/** True while a checkpoint is loaded to go on with its run, false while one is loaded
+ * for its weights: for after_load_checkpoint. */
+MM_API bool mm_runner_is_resuming(const mm_runner *runner);
 MM_API mm_optim_wrapper *mm_runner_optim_wrapper(const mm_runner *runner);
 /** The loader of a mode, built if it was not yet. */
 MM_API mm_loader *mm_runner_loader(mm_runner *runner, mm_mode mode);

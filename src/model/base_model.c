@@ -7,6 +7,7 @@
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
 #include "mmengine/optim.h"
+#include "model/tta_model.h"
 
 static void ref_value(void *value)
 {
@@ -128,6 +129,31 @@ mm_value *mm_model_val_step(mm_module *model, mm_value *batch)
     if (data != NULL) {
         predictions = ops->predict(mm_module_self(model), data);
     }
+    return mm_scope_close_with(scope, predictions, unref_value, ref_value);
+}
+
+mm_value *mm_model_test_step(mm_module *model, mm_value *batch)
+{
+    const mm_model_ops *ops = ops_of(model);
+
+    if (ops == NULL) {
+        return NULL;
+    }
+    bool merges = mm_instance_is(mm_module_instance(model), MM_INTERFACE_TTA_MODEL);
+
+    if (ops->test_step == NULL && !merges) {
+        return mm_model_val_step(model, batch);
+    }
+    if (batch == NULL) {
+        mm_raise(MM_EINVAL, "could not test a %s: no batch given",
+                 mm_module_type(model));
+        return NULL;
+    }
+    mm_scope scope = mm_scope_open();
+    mm_value *predictions = ops->test_step != NULL
+                                ? ops->test_step(mm_module_self(model), batch)
+                                : mmi_tta_test_step(model, batch);
+
     return mm_scope_close_with(scope, predictions, unref_value, ref_value);
 }
 

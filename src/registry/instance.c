@@ -269,6 +269,7 @@ static const char *const interface_names[] = {
     "sampler",         "collate",     "optimizer",   "optim wrapper",
     "param scheduler", "metric",      "evaluator",   "loop",
     "log processor",   "visualizer",  "vis backend", "optim wrapper constructor",
+    "averaged model",  "tta model",
 };
 
 const char *mmi_interface_name(mm_interface_id interface)
@@ -283,8 +284,12 @@ bool mmi_interface_fits(mm_interface_id has, mm_interface_id wanted)
     if (wanted == MM_INTERFACE_NONE || has == wanted) {
         return true;
     }
+    if (wanted == MM_INTERFACE_MODEL) {
+        return has == MM_INTERFACE_TTA_MODEL;
+    }
     return wanted == MM_INTERFACE_MODULE &&
-           (has == MM_INTERFACE_MODEL || has == MM_INTERFACE_PREPROCESSOR);
+           (has == MM_INTERFACE_MODEL || has == MM_INTERFACE_PREPROCESSOR ||
+            has == MM_INTERFACE_AVERAGED_MODEL || has == MM_INTERFACE_TTA_MODEL);
 }
 
 bool mm_instance_is(const mm_instance *instance, mm_interface_id interface)

@@ -142,6 +142,7 @@ struct mm_runner {
     mm_value *metrics;    /* of the last evaluation, owned */
     mm_value *before_val; /* mmi_random_state() when the validation under way began */
     bool has_loaded;
+    bool resuming;       /* a checkpoint is being loaded to go on with its run */
     bool force;          /* train although the lock is held */
     mm_status exit_flow; /* MM_STOP if a request ended the run */
 

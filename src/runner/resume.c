@@ -59,8 +59,10 @@ static mm_status resume_from(mm_runner *runner, const mm_value *checkpoint)
 
 mm_status mm_runner_resume(mm_runner *runner, const char *path)
 {
+    runner->resuming = true;
     mm_value *checkpoint = mmi_open_checkpoint(runner, path, true);
 
+    runner->resuming = false;
     if (checkpoint == NULL || resume_from(runner, checkpoint) < 0) {
         mm_value_unref(checkpoint);
         return mm_error_frame("while resuming from '%s'", path);

@@ -181,6 +181,24 @@ mm_module *mm_runner_model(const mm_runner *runner)
     return runner->model;
 }
 
+mm_status mm_runner_set_model(mm_runner *runner, MM_TAKES mm_module *model)
+{
+    if (model == NULL || mm_has_error()) {
+        mm_module_unref(model);
+        return mm_has_error() ? mm_pending()
+                              : mm_raise(MM_EINVAL, "could not set a runner's model: "
+                                                    "none given");
+    }
+    mm_module_unref(runner->model);
+    runner->model = model;
+    return MM_OK;
+}
+
+bool mm_runner_is_resuming(const mm_runner *runner)
+{
+    return runner->resuming;
+}
+
 mm_optim_wrapper *mm_runner_optim_wrapper(const mm_runner *runner)
 {
     return runner->optim_wrapper;
