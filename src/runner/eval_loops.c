@@ -127,8 +127,9 @@ static mm_status eval_iter(evaluation *self, int64_t batch_idx,
     mm_iter iter = {.batch_idx = batch_idx, .batch = batch};
 
     if (mmi_call_iter(runner, self->stages->before_iter, &iter) == MM_OK)
-        iter.outputs = mode == MM_MODE_TEST ? mm_model_test_step(runner->model, batch)
-                                            : mm_model_val_step(runner->model, batch);
+        iter.outputs = self->mode == MM_MODE_TEST
+                           ? mm_model_test_step(runner->model, batch)
+                           : mm_model_val_step(runner->model, batch);
     if (iter.outputs != NULL && keep_losses(self, iter.outputs) == MM_OK &&
         mm_evaluator_process(evaluator, iter.outputs, batch) == MM_OK)
         (void)mmi_call_iter(runner, self->stages->after_iter, &iter);
