@@ -14,9 +14,13 @@ struct mm_metric_ops {
     /** required: adds one entry per sample to the results. `data_samples` is a list of
      * dicts (data elements are turned into dicts first); `data_batch` may be NULL. */
     mm_status (*process)(void *self, mm_value *data_batch, mm_value *data_samples);
-    /** required: puts name -> number into `out` from all results, a list */
+    /** required: puts name -> number into `out` from all results, a list. What is no
+     * number (a list per class, a matrix) becomes information and no scalar. */
     mm_status (*compute)(void *self, mm_value *results, mm_value *out);
     const char *default_prefix; /**< optional, default: no prefix, with a warning */
+    /** optional, default: compute() of the first `size` results, names with the prefix.
+     * For metrics made of others: puts full names and numbers into `out`. */
+    mm_status (*evaluate)(void *self, int64_t size, mm_value *out);
 };
 
 /** What every metric has. Source: BaseMetric. */
@@ -31,6 +35,8 @@ typedef struct mm_base_metric {
 MM_API extern const mm_option mm_base_metric_options[];
 /** Adds an entry to the results. For process(). */
 MM_API void mm_metric_add(mm_base_metric *metric, mm_value *result);
+/** The same, and the list becomes the owner. */
+MM_API void mm_metric_push(mm_base_metric *metric, MM_TAKES mm_value *result);
 
 /** Builds from a config: one metric, a list, or dict(type='Evaluator', metrics=...). */
 MM_API MM_OWNED mm_evaluator *mm_evaluator_build(mm_value *config, const char *scope,
@@ -45,6 +51,26 @@ MM_API mm_status mm_evaluator_process(mm_evaluator *evaluator, mm_value *data_sa
 /** Computes all metrics over `size` samples and clears them: dict name -> number;
  * yours. */
 MM_API MM_OWNED mm_value *mm_evaluator_evaluate(mm_evaluator *evaluator, int64_t size);
+/**
+ * Computes all metrics from predictions that were kept: dict name -> number; yours.
+ * `data` (may be NULL) are the samples of the dataset, one for each prediction; the two
+ * lists are handed over in chunks of `chunk_size`. Source: Evaluator.offline_evaluate.
+ */
+MM_API MM_OWNED mm_value *mm_evaluator_offline(mm_evaluator *evaluator,
+                                               mm_value *data_samples, mm_value *data,
+                                               int64_t chunk_size);
+
+/** @name Predictions in files @{ */
+/**
+ * Reads the predictions that DumpResults wrote, here or in Python: a list of dicts;
+ * yours. Tensors lie in host memory, NumPy arrays become tensors, pickled data elements
+ * become dicts. Nothing in the file is executed. Errors: MM_ENOENT, MM_EDATA.
+ */
+MM_API MM_OWNED mm_value *mm_predictions_load(const char *path);
+/** Writes them as DumpResults does: pickle.load() gives dicts with torch tensors. */
+MM_API mm_status mm_predictions_save(const mm_value *predictions, const char *path);
+/** @} */
+
 /** MMEngine's get_metric_value: exact, or the unique match of the last path component.
  */
 MM_API double mm_metric_value(const mm_value *metrics, const char *indicator);

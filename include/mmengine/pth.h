@@ -74,6 +74,19 @@ typedef struct mm_pth_read_args {
  */
 MM_API MM_OWNED mm_value *mm_pth_read(const mm_pth_read_args *args);
 
+/**
+ * Reads a plain pickle (pickle.dump, mmengine.dump) whose tensors are as pickle leaves
+ * them: calls that hold the bytes of torch.save. Arguments, value and errors are those
+ * of mm_pth_read(); nothing is executed.
+ */
+MM_API MM_OWNED mm_value *mm_pth_read_pickle(const mm_pth_read_args *args);
+/**
+ * Writes such a file, protocol 2: pickle.load() gives tensors where torch is installed.
+ * A tensor is written with its own elements only, whatever storage it looks at.
+ * Arguments and errors are those of mm_pth_write().
+ */
+MM_API mm_status mm_pth_write_pickle(const mm_pth_write_args *args);
+
 /** Verifies every checksum of a file without making values. MM_EDATA if damaged. */
 MM_API mm_status mm_pth_verify(const char *path);
 

@@ -150,6 +150,9 @@ MM_API size_t mm_dtype_size(mm_dtype dtype);
 MM_API const char *mm_dtype_name(mm_dtype dtype);
 /** Parses "float32", "torch.float32", "fp16", "bfloat16". MM_EINVAL. */
 MM_API mm_status mm_dtype_parse(const char *text, mm_dtype *out);
+/** Its elements as nested lists, a number if it has no dimension; yours. Source:
+ * Tensor.tolist(). */
+MM_API MM_OWNED mm_value *mm_tensor_to_list(mm_tensor *tensor);
 /** "[64, 3, 7, 7] float32 cpu"; mm_free(). */
 MM_API MM_OWNED char *mm_tensor_describe(const mm_tensor *tensor);
 /** @} */

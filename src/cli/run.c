@@ -62,9 +62,7 @@ static int run(mm_runner *runner, mm_status (*what)(mm_runner *runner))
     return was_stopped && cli_signal() != 0 ? CLI_SIGNAL + cli_signal() : CLI_DONE;
 }
 
-/* Ends the process without running destructors if libtorch is still being loaded on its
- * thread, under which they would pull the ground. */
-static int finish(int code)
+int cli_finish(int code)
 {
     if (!mm_torch_is_open()) {
         (void)fflush(stdout);
@@ -111,7 +109,7 @@ int cli_train(const struct cli_args *args)
         code = run_config(args, config, train);
     }
     mm_config_unref(config);
-    return finish(code);
+    return cli_finish(code);
 }
 
 int cli_test(const struct cli_args *args)
@@ -128,5 +126,5 @@ int cli_test(const struct cli_args *args)
                : cli_lint_run(config, MM_LINT_TEST);
     code = code == CLI_DONE ? run_config(args, config, test) : code;
     mm_config_unref(config);
-    return finish(code);
+    return cli_finish(code);
 }

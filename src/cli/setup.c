@@ -148,18 +148,18 @@ static mm_status apply_launcher(mm_config *config, const struct cli_args *args)
     return mm_pending();
 }
 
-/* What train and test have in common. */
-static mm_status apply_common(mm_config *config, const struct cli_args *args)
+mm_status cli_number(const struct cli_args *args, const char *name, int64_t *out)
 {
-    const char *level = getenv("MMENGINE_LOG_LEVEL");
+    const char *text = cli_text(args, name);
+
+    return text == NULL ? mm_pending() : parse_number(name, text, out);
+}
+
+mm_status cli_apply_plugins(mm_config *config)
+{
     const char *threads = getenv("MMENGINE_NUM_THREADS");
     int64_t number = 0;
 
-    (void)apply_work_dir(config, args);
-    (void)apply_launcher(config, args);
-    if (level != NULL && level[0] != '\0') {
-        (void)put_str(config, "log_level", level);
-    }
     if (threads != NULL && threads[0] != '\0' &&
         parse_number("MMENGINE_NUM_THREADS", threads, &number) == MM_OK) {
         (void)mm_set_num_threads((int)number);
@@ -167,6 +167,19 @@ static mm_status apply_common(mm_config *config, const struct cli_args *args)
     return mm_plugin_import(
         &(mm_import_args){.imports = mm_config_find(config, "custom_imports"),
                           .config_file = mm_config_filename(config)});
+}
+
+/* What train and test have in common. */
+static mm_status apply_common(mm_config *config, const struct cli_args *args)
+{
+    const char *level = getenv("MMENGINE_LOG_LEVEL");
+
+    (void)apply_work_dir(config, args);
+    (void)apply_launcher(config, args);
+    if (level != NULL && level[0] != '\0') {
+        (void)put_str(config, "log_level", level);
+    }
+    return cli_apply_plugins(config);
 }
 
 static mm_status apply_resume(mm_config *config, const struct cli_args *args)
@@ -268,6 +281,32 @@ static mm_status apply_show_dir(mm_config *config, const struct cli_args *args)
                    cli_text(args, "show-dir"));
 }
 
+/* Adds DumpResults to the test evaluator, as tools/test.py does. */
+static mm_status apply_out(mm_config *config, const char *path)
+{
+    mm_value *given = mm_config_find(config, "test_evaluator");
+    bool is_evaluator =
+        mm_value_kind(given) == MM_KIND_DICT && mm_dict_has(given, "metrics");
+    const char *key = is_evaluator ? "test_evaluator.metrics" : "test_evaluator";
+    mm_value *metrics = mm_value_new_list();
+    mm_value *dump = mm_value_new_dict();
+
+    given = mm_config_find(config, key);
+    if (mm_value_kind(given) == MM_KIND_LIST || mm_value_kind(given) == MM_KIND_TUPLE) {
+        for (size_t i = 0; i < mm_value_len(given); i++) {
+            mm_list_append(metrics, mm_list_get(given, i));
+        }
+    } else if (given != NULL) {
+        mm_list_append(metrics, given);
+    }
+    mm_dict_put_str(dump, "type", "mmengine.DumpResults");
+    mm_dict_put_str(dump, "out_file_path", path);
+    mm_list_push(metrics, dump);
+    (void)mm_config_put(config, key, metrics);
+    mm_value_unref(metrics);
+    return mm_pending();
+}
+
 mm_status cli_apply_test(mm_config *config, const struct cli_args *args)
 {
     const char *checkpoint = cli_text(args, "CHECKPOINT");
@@ -281,6 +320,9 @@ mm_status cli_apply_test(mm_config *config, const struct cli_args *args)
     (void)put_bool(config, "resume", false);
     if (!mm_has_error() && cli_is_given(args, "show-dir")) {
         (void)apply_show_dir(config, args);
+    }
+    if (!mm_has_error() && cli_text(args, "out") != NULL) {
+        (void)apply_out(config, cli_text(args, "out"));
     }
     return mm_pending();
 }

@@ -101,8 +101,7 @@ static const struct cli_option test_options[] = {
      .kind = CLI_VALUE,
      .word = CLI_FILE,
      .value = "FILE",
-     .help = "writes all predictions to a file (.pkl)",
-     .missing = "predictions cannot be dumped to a file"},
+     .help = "writes all predictions to a file (.pkl), for 'mmengine eval'"},
     {.name = "show",
      .help = "shows predictions in a window",
      .missing = "the program opens no windows; --show-dir writes pictures"},
@@ -115,6 +114,20 @@ static const struct cli_option test_options[] = {
     CFG_OPTIONS,
     LAUNCHER,
     LOCAL_RANK,
+    {0},
+};
+
+static const struct cli_option eval_arguments[] = {
+    CONFIG,
+    ARGUMENT("PREDICTIONS", CLI_FILE, "file of 'mmengine test --out' or DumpResults"),
+    {0},
+};
+static const struct cli_option eval_options[] = {
+    OUT("writes the numbers to a file, as JSON"),
+    VALUE("chunk-size", CLI_ANY, "N",
+          "predictions that are handed over at once; default 1"),
+    FLAG("no-dataset", "does not open the test dataset to ask for its classes"),
+    CFG_OPTIONS,
     {0},
 };
 
@@ -285,6 +298,10 @@ const struct cli_verb cli_verbs[] = {
      config_argument, train_options, NULL, cli_train, false, NULL},
     {"test", "tests a checkpoint with the config's test loader and evaluator", NULL,
      test_arguments, test_options, NULL, cli_test, false, NULL},
+    {"eval", "evaluates predictions that were kept, without a model",
+     "Runs the config's test_evaluator over a file of predictions, written by "
+     "'mmengine test --out' or by DumpResults, here or in Python.",
+     eval_arguments, eval_options, NULL, cli_eval, false, NULL},
     {"list", "lists registries, or the components of one", NULL, list_arguments,
      list_options, NULL, cli_list, false, NULL},
     {"help", "explains a verb, a component or a registry", NULL, help_arguments, NULL,

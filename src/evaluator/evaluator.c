@@ -3,75 +3,18 @@
  * Data elements become plain dicts before a metric sees them. A metric keeps one entry
  * per sample in its results; evaluate() computes from them, prefixes the names and
  * clears. With one process nothing has to be gathered. Source: mmengine/evaluator. */
+#include "evaluator/metric.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "mmengine/log.h"
+#include "mmengine/dataset.h"
 #include "mmengine/memory.h"
-#include "mmengine/metric.h"
 
 struct mm_evaluator {
     mm_instance **metrics; /* owned */
     size_t count;
 };
-
-#define MM_OPT_STRUCT mm_base_metric
-static const mm_choice collect_devices[] = {
-    {"cpu", 0, "results are gathered in host memory"},
-    {"gpu", 1, "results are gathered in device memory"},
-    {0},
-};
-
-const mm_option mm_base_metric_options[] = {
-    {"collect_device", "where results of several processes meet",
-     MM_OPT_CHOICE(collect_device, 0, collect_devices)},
-    {"prefix", "put before every name, with a slash", MM_OPT_STR(prefix, NULL)},
-    {"collect_dir", "folder for gathering through files",
-     MM_OPT_STR(collect_dir, NULL)},
-    {0},
-};
-#undef MM_OPT_STRUCT
-
-void mm_metric_add(mm_base_metric *metric, mm_value *result)
-{
-    mm_list_append(metric->results, result);
-}
-
-/* The embedded base: a metric's struct begins with it. */
-static mm_base_metric *base_of(const mm_instance *metric)
-{
-    return mm_instance_self(metric);
-}
-
-static const mm_metric_ops *ops_of(const mm_instance *metric)
-{
-    return mm_instance_ops(metric, MM_INTERFACE_METRIC);
-}
-
-static mm_instance *build_metric(mm_value *config, const char *scope, const char *path)
-{
-    mm_instance *metric = mm_build(&(mm_build_args){
-        .registry = "metrics",
-        .config = config,
-        .scope = scope,
-        .path = path,
-        .interface = MM_INTERFACE_METRIC,
-    });
-
-    if (metric == NULL)
-        return NULL;
-    base_of(metric)->results = mm_value_new_list();
-    if (base_of(metric)->results == NULL) {
-        mm_instance_unref(metric);
-        return NULL;
-    }
-    if (base_of(metric)->prefix == NULL && ops_of(metric)->default_prefix == NULL)
-        mm_log(
-            MM_LOG_WARN,
-            "the prefix is not set in metric class %s, so its names stand without one",
-            mm_instance_component(metric)->name);
-    return metric;
-}
 
 /* The configs of all metrics in one list: a dict is one metric, unless it has
  * `metrics`. */
@@ -101,7 +44,8 @@ mm_evaluator *mm_evaluator_build(mm_value *config, const char *scope, const char
     for (size_t i = 0; i < count && !mm_has_error(); i++) {
         char *item_path = mm_strfmt("%s[%zu]", path == NULL ? "evaluator" : path, i);
 
-        evaluator->metrics[i] = build_metric(mm_list_get(configs, i), scope, item_path);
+        evaluator->metrics[i] =
+            mmi_metric_build(mm_list_get(configs, i), scope, item_path);
         evaluator->count = i + 1;
         mm_free(item_path);
     }
@@ -138,29 +82,16 @@ void mm_evaluator_free(mm_evaluator *evaluator)
 {
     if (evaluator == NULL)
         return;
-    for (size_t i = 0; i < evaluator->count; i++) {
-        mm_instance *metric = evaluator->metrics[i];
-
-        if (metric == NULL)
-            continue;
-        mm_value_unref(base_of(metric)->results);
-        base_of(metric)->results = NULL;
-        mm_value_unref(base_of(metric)->dataset_meta);
-        base_of(metric)->dataset_meta = NULL;
-        mm_instance_unref(metric);
-    }
+    for (size_t i = 0; i < evaluator->count; i++)
+        mmi_metric_free(evaluator->metrics[i]);
     mm_free(evaluator->metrics);
     mm_free(evaluator);
 }
 
 mm_status mm_evaluator_set_meta(mm_evaluator *evaluator, mm_value *dataset_meta)
 {
-    for (size_t i = 0; i < evaluator->count; i++) {
-        mm_base_metric *base = base_of(evaluator->metrics[i]);
-
-        mm_value_unref(base->dataset_meta);
-        base->dataset_meta = mm_value_ref(dataset_meta);
-    }
+    for (size_t i = 0; i < evaluator->count; i++)
+        mmi_metric_set_meta(evaluator->metrics[i], dataset_meta);
     return mm_pending();
 }
 
@@ -187,63 +118,10 @@ mm_status mm_evaluator_process(mm_evaluator *evaluator, mm_value *data_samples,
 {
     mm_value *plain = plain_samples(data_samples);
 
-    for (size_t i = 0; i < evaluator->count && !mm_has_error(); i++) {
-        mm_instance *metric = evaluator->metrics[i];
-
-        (void)ops_of(metric)->process(mm_instance_self(metric), data_batch, plain);
-        if (mm_has_error())
-            (void)mm_error_frame("while metric %s took predictions",
-                                 mm_instance_component(metric)->name);
-    }
+    for (size_t i = 0; i < evaluator->count && !mm_has_error(); i++)
+        (void)mmi_metric_process(evaluator->metrics[i], data_batch, plain);
     mm_value_unref(plain);
     return mm_pending();
-}
-
-/* Adds one metric's numbers to `out` under their full names. */
-static void add_named(const mm_instance *metric, const mm_value *numbers, mm_value *out)
-{
-    const char *prefix = base_of(metric)->prefix;
-
-    if (prefix == NULL)
-        prefix = ops_of(metric)->default_prefix;
-    for (size_t i = 0; i < mm_value_len(numbers) && !mm_has_error(); i++) {
-        const char *name = mm_dict_name_at(numbers, i);
-        char *full =
-            prefix == NULL ? mm_strdup(name) : mm_strfmt("%s/%s", prefix, name);
-
-        if (full != NULL && mm_dict_has(out, full)) {
-            (void)mm_raise(MM_EKEY, "two metrics give a result named '%s'", full);
-            (void)mm_error_hint(
-                "give one of them a prefix: dict(type=..., prefix='...')");
-        }
-        mm_dict_put(out, full, mm_dict_at(numbers, i));
-        mm_free(full);
-    }
-}
-
-/* Computes one metric from its first `size` results and clears them. */
-static void compute(mm_instance *metric, int64_t size, mm_value *out)
-{
-    mm_base_metric *base = base_of(metric);
-    mm_value *numbers = mm_value_new_dict();
-
-    if (base->results != NULL && mm_value_len(base->results) == 0)
-        mm_log(MM_LOG_WARN, "%s got an empty results list: its process() kept nothing",
-               mm_instance_component(metric)->name);
-    while (!mm_has_error() && mm_value_len(base->results) > (size_t)size)
-        mm_list_remove(base->results, mm_value_len(base->results) - 1);
-    if (!mm_has_error())
-        (void)ops_of(metric)->compute(mm_instance_self(metric), base->results, numbers);
-    if (mm_has_error())
-        (void)mm_error_frame("while metric %s computed its result",
-                             mm_instance_component(metric)->name);
-    else
-        add_named(metric, numbers, out);
-    mm_value_unref(numbers);
-    mm_value_unref(base->results);
-    base->results = NULL;
-    if (!mm_has_error())
-        base->results = mm_value_new_list();
 }
 
 mm_value *mm_evaluator_evaluate(mm_evaluator *evaluator, int64_t size)
@@ -251,12 +129,54 @@ mm_value *mm_evaluator_evaluate(mm_evaluator *evaluator, int64_t size)
     mm_value *out = mm_value_new_dict();
 
     for (size_t i = 0; i < evaluator->count && !mm_has_error(); i++)
-        compute(evaluator->metrics[i], size, out);
+        mmi_metric_evaluate(evaluator->metrics[i], size, out);
     if (mm_has_error()) {
         mm_value_unref(out);
         return NULL;
     }
     return out;
+}
+
+/* Items begin..begin+count of a list; yours. */
+static mm_value *slice(const mm_value *list, size_t begin, size_t count)
+{
+    mm_value *out = mm_value_new_list();
+
+    for (size_t i = 0; out != NULL && i < count && !mm_has_error(); i++)
+        mm_list_append(out, mm_list_get(list, begin + i));
+    return out;
+}
+
+static mm_status process_chunk(mm_evaluator *evaluator, const mm_value *data_samples,
+                               const mm_value *data, size_t begin, size_t count)
+{
+    mm_value *samples = slice(data_samples, begin, count);
+    mm_value *items = data == NULL ? NULL : slice(data, begin, count);
+    mm_value *batch = items == NULL ? NULL : mm_pseudo_collate(items);
+
+    if (!mm_has_error())
+        (void)mm_evaluator_process(evaluator, samples, batch);
+    mm_value_unref(batch);
+    mm_value_unref(items);
+    mm_value_unref(samples);
+    return mm_pending();
+}
+
+mm_value *mm_evaluator_offline(mm_evaluator *evaluator, mm_value *data_samples,
+                               mm_value *data, int64_t chunk_size)
+{
+    size_t count = mm_value_len(data_samples);
+    size_t chunk = chunk_size < 1 ? 1 : (size_t)chunk_size;
+
+    if (data != NULL && mm_value_len(data) != count)
+        (void)mm_raise(MM_EINVAL,
+                       "could not evaluate %zu predictions with the data of %zu "
+                       "samples",
+                       count, mm_value_len(data));
+    for (size_t begin = 0; begin < count && !mm_has_error(); begin += chunk)
+        (void)process_chunk(evaluator, data_samples, data, begin,
+                            chunk < count - begin ? chunk : count - begin);
+    return mm_has_error() ? NULL : mm_evaluator_evaluate(evaluator, (int64_t)count);
 }
 
 /* True if the last path component of `name` is `indicator`. */

@@ -66,6 +66,7 @@ void mmi_pickle_put_op(mmi_pickle_writer *writer, char op);
 void mmi_pickle_put_int(mmi_pickle_writer *writer, int64_t value);
 void mmi_pickle_put_bool(mmi_pickle_writer *writer, bool value);
 void mmi_pickle_put_str(mmi_pickle_writer *writer, const char *text);
+void mmi_pickle_put_bytes(mmi_pickle_writer *writer, const void *data, size_t size);
 void mmi_pickle_put_class(mmi_pickle_writer *writer, const char *class_name);
 void mmi_pickle_put_ints(mmi_pickle_writer *writer, const int64_t *values, int count);
 

@@ -268,26 +268,27 @@ void mmi_pickle_put_class(mmi_pickle_writer *writer, const char *class_name)
 }
 
 /* Bytes as protocol 2 has them: _codecs.encode of their Latin-1 text. */
-static void put_bytes(mmi_pickle_writer *writer, const unsigned char *data, size_t size)
+void mmi_pickle_put_bytes(mmi_pickle_writer *writer, const void *data, size_t size)
 {
-    mmi_str text = {0};
+    const unsigned char *bytes = data;
+    char *text = data != NULL ? mm_realloc(NULL, 2 * size + 1) : NULL;
+    size_t length = 0;
 
-    if (data == NULL) {
+    if (text == NULL) {
         return;
     }
     for (size_t i = 0; i < size; i++) {
-        if (data[i] < 0x80) {
-            mmi_str_add_char(&text, (char)data[i]);
-        } else {
-            mmi_str_add_char(&text, (char)(0xc0 | data[i] >> 6));
-            mmi_str_add_char(&text, (char)(0x80 | (data[i] & 0x3f)));
+        if (bytes[i] >= 0x80) {
+            text[length++] = (char)(0xc0 | bytes[i] >> 6);
         }
+        text[length++] =
+            (char)(bytes[i] < 0x80 ? bytes[i] : (0x80 | (bytes[i] & 0x3f)));
     }
     mmi_pickle_put_class(writer, "_codecs.encode");
-    put_text(writer, mmi_str_text(&text), text.size);
+    put_text(writer, text, length);
     put_shared_text(writer, "latin1", strlen("latin1"));
     mmi_str_add_n(&writer->out, "\x86R", 2);
-    mmi_str_deinit(&text);
+    mm_free(text);
 }
 
 /* --- containers --- */
@@ -489,7 +490,7 @@ static void put(mmi_pickle_writer *writer, const mm_value *value)
         break;
     case MM_KIND_BYTES:
         data = mm_value_bytes(value, &size);
-        put_bytes(writer, data, size);
+        mmi_pickle_put_bytes(writer, data, size);
         break;
     default:
         put_shared(writer, value);

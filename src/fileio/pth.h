@@ -14,6 +14,8 @@ typedef struct mmi_pth_file mmi_pth_file;
 mmi_pth_file *mmi_pth_file_open(const char *path);
 /* The same over memory that outlives it; for tests and for files inside others. */
 mmi_pth_file *mmi_pth_file_of_memory(const void *data, size_t size, const char *path);
+/* The same over a copy of its own. */
+mmi_pth_file *mmi_pth_file_of_copy(const void *data, size_t size, const char *path);
 void mmi_pth_file_unref(mmi_pth_file *file);
 const unsigned char *mmi_pth_file_data(const mmi_pth_file *file, size_t *out_size);
 

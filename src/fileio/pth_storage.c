@@ -13,6 +13,7 @@ struct mmi_pth_file {
     atomic_int_fast64_t count;
     mmi_mapping mapping;
     bool is_mapped;
+    void *owned;    /* or a copy of the bytes */
     mmi_mutex lock; /* of the first look at each storage */
     char path[];
 };
@@ -70,6 +71,21 @@ mmi_pth_file *mmi_pth_file_of_memory(const void *data, size_t size, const char *
     return file;
 }
 
+mmi_pth_file *mmi_pth_file_of_copy(const void *data, size_t size, const char *path)
+{
+    void *copy = mm_alloc(size + 1);
+    mmi_pth_file *file =
+        copy != NULL ? mmi_pth_file_of_memory(copy, size, path) : NULL;
+
+    if (file == NULL) {
+        mm_free(copy);
+        return NULL;
+    }
+    memcpy(copy, data, size);
+    file->owned = copy;
+    return file;
+}
+
 static mmi_pth_file *ref_file(mmi_pth_file *file)
 {
     atomic_fetch_add_explicit(&file->count, 1, memory_order_relaxed);
@@ -85,6 +101,7 @@ void mmi_pth_file_unref(mmi_pth_file *file)
     if (file->is_mapped) {
         mmi_unmap_file(&file->mapping);
     }
+    mm_free(file->owned);
     mmi_mutex_deinit(&file->lock);
     mm_free(file);
 }

@@ -1,0 +1,179 @@
+/* Files of predictions. Written: a list of dicts with torch tensors, as Python's
+ * DumpResults leaves it. Read: the same, and what Python programs put beside: NumPy
+ * arrays and scalars, data elements that nobody turned into dicts. */
+#include <string.h>
+
+#include "evaluator/metric.h"
+#include "fileio/pickle.h"
+#include "mmengine/file.h"
+#include "mmengine/memory.h"
+#include "mmengine/ops.h"
+#include "mmengine/pth.h"
+#include "tensor/stored.h"
+
+enum { MAX_DEPTH = 200 };
+
+static mm_value *plain(mm_value *value, int depth);
+
+/* --- reading --- */
+
+static mm_dtype dtype_of(const mmi_numpy *array)
+{
+    static const struct {
+        char kind;
+        size_t size;
+        mm_dtype dtype;
+    } known[] = {
+        {'f', 2, MM_DTYPE_F16}, {'f', 4, MM_DTYPE_F32}, {'f', 8, MM_DTYPE_F64},
+        {'i', 1, MM_DTYPE_I8},  {'i', 2, MM_DTYPE_I16}, {'i', 4, MM_DTYPE_I32},
+        {'i', 8, MM_DTYPE_I64}, {'u', 1, MM_DTYPE_U8},  {'b', 1, MM_DTYPE_BOOL},
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i].kind == array->kind && known[i].size == array->item_size)
+            return known[i].dtype;
+    return MM_DTYPE_NONE;
+}
+
+/* Strides of its bytes in memory. */
+static void strides_of(const mmi_numpy *array, int64_t *strides)
+{
+    int64_t step = 1;
+
+    for (int i = 0; i < array->ndim; i++) {
+        int d = array->is_fortran ? i : array->ndim - 1 - i;
+
+        strides[d] = step;
+        step *= array->sizes[d];
+    }
+}
+
+/* A tensor for an array, a number for a scalar; yours. NULL without an error: it has no
+ * counterpart. */
+static mm_value *from_numpy(const mmi_numpy *array)
+{
+    mm_dtype dtype = dtype_of(array);
+    int64_t strides[8];
+
+    if (array->is_scalar && array->kind != 'f')
+        return mm_value_new_i64((int64_t)mmi_numpy_f64(array, 0));
+    if (array->is_scalar)
+        return mm_value_new_f64(mmi_numpy_f64(array, 0));
+    if (dtype == MM_DTYPE_NONE || (array->is_big_endian && array->item_size > 1))
+        return NULL;
+    strides_of(array, strides);
+    mm_scope scope = mm_scope_open();
+    mm_tensor *view = mm_from_memory((void *)(uintptr_t)array->data, dtype, array->ndim,
+                                     array->sizes, strides, NULL, NULL);
+    mm_value *value =
+        mm_value_new_tensor(mm_contiguous(mm_clone(view), MM_FORMAT_CONTIGUOUS));
+
+    mm_scope_close(scope);
+    return value;
+}
+
+/* A pickled BaseDataElement: its attributes, two of which are the sets of names. */
+static bool is_element(const mmi_node *node)
+{
+    return mm_value_kind(node->state) == MM_KIND_DICT &&
+           mm_dict_has(node->state, "_metainfo_fields") &&
+           mm_dict_has(node->state, "_data_fields");
+}
+
+static mm_value *from_element(const mmi_node *node, int depth)
+{
+    mm_value *out = mm_value_new_dict();
+    size_t count = out == NULL ? 0 : mm_value_len(node->state);
+
+    for (size_t i = 0; i < count && !mm_has_error(); i++) {
+        const char *name = mm_dict_name_at(node->state, i);
+
+        if (name == NULL || strcmp(name, "_metainfo_fields") == 0 ||
+            strcmp(name, "_data_fields") == 0)
+            continue;
+        /* to_dict() gives the property's name to a field behind a property */
+        mm_dict_take(out, name[0] == '_' ? name + 1 : name,
+                     plain(mm_dict_at(node->state, i), depth));
+    }
+    return out;
+}
+
+static mm_value *from_node(mm_value *value, int depth)
+{
+    const mmi_node *node = mmi_node_find(value);
+    mmi_numpy array;
+    mm_value *out = NULL;
+
+    if (node != NULL && mmi_numpy_find(node, &array))
+        out = from_numpy(&array);
+    else if (node != NULL && is_element(node))
+        out = from_element(node, depth);
+    return out != NULL || mm_has_error() ? out : mm_value_ref(value);
+}
+
+static mm_value *from_dict(const mm_value *value, int depth)
+{
+    mm_value *out = mm_value_new_dict();
+
+    for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
+        mm_value *item = plain(mm_dict_at(value, i), depth);
+
+        mm_dict_put_key(out, mm_dict_key_at(value, i), item);
+        mm_value_unref(item);
+    }
+    return out;
+}
+
+/* The value without classes of Python; yours. */
+static mm_value *plain(mm_value *value, int depth)
+{
+    mm_kind kind = mm_value_kind(value);
+    mm_value *out = NULL;
+
+    if (depth >= MAX_DEPTH) {
+        (void)mm_raise(MM_EDATA, "predictions are nested deeper than %d", MAX_DEPTH);
+        return NULL;
+    }
+    if (kind == MM_KIND_OBJECT)
+        return from_node(value, depth + 1);
+    if (kind == MM_KIND_DICT)
+        return from_dict(value, depth + 1);
+    if (kind != MM_KIND_LIST && kind != MM_KIND_TUPLE)
+        return mm_value_ref(value);
+    out = kind == MM_KIND_LIST ? mm_value_new_list() : mm_value_new_tuple();
+    for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++)
+        mm_list_push(out, plain(mm_list_get(value, i), depth + 1));
+    return out;
+}
+
+mm_value *mm_predictions_load(const char *path)
+{
+    mm_value *root =
+        mm_pth_read_pickle(&(mm_pth_read_args){.path = path, .make = mmi_stored_copy});
+    mm_value *predictions = root == NULL ? NULL : plain(root, 0);
+
+    mm_value_unref(root);
+    if (predictions != NULL && mm_value_kind(predictions) != MM_KIND_LIST) {
+        (void)mm_raise(MM_EDATA,
+                       "could not read predictions '%s': they are a %s, no list", path,
+                       mm_value_type_name(predictions));
+        mm_value_unref(predictions);
+        return NULL;
+    }
+    return predictions;
+}
+
+/* --- writing --- */
+
+mm_status mm_predictions_save(const mm_value *predictions, const char *path)
+{
+    char *folder = path == NULL ? NULL : mm_path_dirname(path);
+    mm_scope scope = mm_scope_open();
+
+    if (folder == NULL || folder[0] == '\0' || mm_make_dirs(folder) == MM_OK)
+        (void)mm_pth_write_pickle(&(mm_pth_write_args){
+            .path = path, .root = predictions, .describe = mmi_stored_describe});
+    mm_scope_close(scope);
+    mm_free(folder);
+    return mm_pending();
+}

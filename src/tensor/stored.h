@@ -1,0 +1,14 @@
+/* Tensors in files: the callbacks that mm_pth_read() and mm_pth_write() ask for. */
+#ifndef MMI_TENSOR_STORED_H
+#define MMI_TENSOR_STORED_H
+
+#include "mmengine/pth.h"
+#include "mmengine/tensor.h"
+
+/* `describe` of mm_pth_write_args: where a tensor's bytes are. One on a device is
+ * copied into the open scope first. `user` is not used. */
+bool mmi_stored_describe(void *user, const mm_value *object, mm_pth_tensor *out);
+/* `make` of mm_pth_read_args: a tensor with memory of its own. `user` is not used. */
+mm_value *mmi_stored_copy(void *user, const mm_pth_tensor *tensor);
+
+#endif
