@@ -74,8 +74,7 @@ mmi_pth_file *mmi_pth_file_of_memory(const void *data, size_t size, const char *
 mmi_pth_file *mmi_pth_file_of_copy(const void *data, size_t size, const char *path)
 {
     void *copy = mm_alloc(size + 1);
-    mmi_pth_file *file =
-        copy != NULL ? mmi_pth_file_of_memory(copy, size, path) : NULL;
+    mmi_pth_file *file = copy != NULL ? mmi_pth_file_of_memory(copy, size, path) : NULL;
 
     if (file == NULL) {
         mm_free(copy);
