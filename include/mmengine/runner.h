@@ -239,9 +239,35 @@ typedef struct mm_save_args {
     int64_t epoch, iter; /**< finished units, for `meta` */
     bool no_optimizer;
     bool no_param_scheduler;
+    /** optional, default: no. Once the file is good, `last_checkpoint` in the work
+     * folder names it. A run whose newest such file could not be written ends with an
+     * error. */
+    bool is_last;
+    /** optional: list of files that are removed after that; missing ones are fine */
+    const mm_value *remove;
+    /** optional: told once, whatever happens, whether the file is good; on the runner's
+     * thread, with no error pending, a failure having been logged */
+    void (*done)(void *user, mm_runner *runner, bool is_good);
+    void *user; /**< for `done` */
 } mm_save_args;
-/** Writes a checkpoint atomically. */
+/**
+ * Saves a checkpoint: it is there whole or not at all. Arguments are copied.
+ *
+ * In a stage (a hook calls it) it only asks for it. When the stage's last hook has
+ * returned, the state is copied in memory and a thread writes it while training goes
+ * on; saves asked for in one stage share the copy. A write that is still under way then
+ * is waited for. A file that could not be written (full disk, read-only folder, no
+ * memory for the copy) is an error line in the log, and training goes on.
+ *
+ * Outside a stage the file is there when this returns, and a failure is its error.
+ *
+ * Errors: MM_ESTATE in before_save_checkpoint.
+ */
 MM_API mm_status mm_runner_save_checkpoint(mm_runner *runner, const mm_save_args *args);
+/** Waits until no file is being written; whoever uploads checkpoints calls it first.
+ * Saves asked for in the present stage are not among them. The end of a run waits by
+ * itself. */
+MM_API mm_status mm_runner_wait_for_saves(mm_runner *runner);
 /** The content of a checkpoint file, tensors included; yours. Tensors are read-only
  * views of the file: copy before writing to them. MM_ENOENT, MM_EDATA. */
 MM_API MM_OWNED mm_value *mm_checkpoint_load(const char *path);

@@ -70,4 +70,25 @@ mm_value *mmi_pth_read_legacy(mmi_pth_reader *reader);
 /* Either format. */
 mm_value *mmi_pth_read_file(mmi_pth_file *file, const mm_pth_read_args *args);
 
+/* Bytes of one storage of a file to be written. */
+typedef struct mmi_pth_bytes {
+    const void *memory; /* borrowed */
+    size_t size;
+} mmi_pth_bytes;
+
+/* A file ready to be written: its pickle, and where the bytes of its storages are. The
+ * values it was made of are no longer needed, so another thread may write it; storages
+ * may be given another place before. */
+typedef struct mmi_pth_image {
+    void *pickle; /* owned */
+    size_t pickle_size;
+    MMI_VEC(mmi_pth_bytes) storages;
+} mmi_pth_image;
+
+/* `image` is filled or empty; deinit it in any case. args->path is not used. */
+mm_status mmi_pth_image_init(mmi_pth_image *image, const mm_pth_write_args *args);
+/* Checks the room on the disk and writes, in one step. */
+mm_status mmi_pth_image_write(const mmi_pth_image *image, const char *path);
+void mmi_pth_image_deinit(mmi_pth_image *image);
+
 #endif

@@ -11,15 +11,10 @@
 
 enum { MMI_KEY_SIZE = 24 };
 
-struct stored {
-    const void *memory;
-    size_t size;
-};
-
 struct writer {
     const mm_pth_write_args *args;
-    mmi_map keys; /* "address-size-dtype" -> place + 1 in storages */
-    MMI_VEC(struct stored) storages;
+    mmi_map keys; /* "address-size-dtype" -> place + 1 in image->storages */
+    mmi_pth_image *image;
 };
 
 /* The number of a storage; -1 on failure. Empty ones are never shared. */
@@ -35,10 +30,10 @@ static int64_t storage_number(struct writer *writer, const void *memory, size_t 
         known = (uintptr_t)mmi_map_find(&writer->keys, key);
     }
     if (known == 0) {
-        if (!mmi_vec_push(&writer->storages, (struct stored){memory, size})) {
+        if (!mmi_vec_push(&writer->image->storages, (mmi_pth_bytes){memory, size})) {
             return -1;
         }
-        known = writer->storages.count;
+        known = writer->image->storages.count;
         if (size > 0) {
             mmi_map_put(&writer->keys, key, (void *)known);
         }
@@ -173,47 +168,44 @@ static void check_room(const char *path, uint64_t need)
     }
 }
 
-static uint64_t total_cost(const struct writer *writer, const mmi_zip_writer *zip,
-                           size_t pickle_size)
+static uint64_t total_cost(const mmi_pth_image *image, const mmi_zip_writer *zip)
 {
-    uint64_t cost = 4096 + pickle_size;
+    uint64_t cost = 4096 + image->pickle_size;
 
-    for (size_t i = 0; i < writer->storages.count; i++) {
-        cost += mmi_zip_cost(zip, "data/1000000000", writer->storages.data[i].size);
+    for (size_t i = 0; i < image->storages.count; i++) {
+        cost += mmi_zip_cost(zip, "data/1000000000", image->storages.data[i].size);
     }
     return cost;
 }
 
-static void write_members(struct writer *writer, mmi_zip_writer *zip,
-                          const void *pickle, size_t pickle_size)
+static void write_members(const mmi_pth_image *image, mmi_zip_writer *zip)
 {
-    mmi_zip_add(zip, "data.pkl", pickle, pickle_size);
+    mmi_zip_add(zip, "data.pkl", image->pickle, image->pickle_size);
     mmi_zip_add(zip, "byteorder", "little", strlen("little"));
-    for (size_t i = 0; i < writer->storages.count && !mmi_is_pending(); i++) {
+    for (size_t i = 0; i < image->storages.count && !mmi_is_pending(); i++) {
         char name[MMI_KEY_SIZE + 8];
         snprintf(name, sizeof name, "data/%zu", i);
-        mmi_zip_add(zip, name, writer->storages.data[i].memory,
-                    writer->storages.data[i].size);
+        mmi_zip_add(zip, name, image->storages.data[i].memory,
+                    image->storages.data[i].size);
     }
     mmi_zip_add(zip, "version", "3\n", 2);
     mmi_zip_finish(zip);
 }
 
-static void write_file(struct writer *writer, const void *pickle, size_t pickle_size)
+mm_status mmi_pth_image_write(const mmi_pth_image *image, const char *path)
 {
-    const char *path = writer->args->path;
     mmi_atomic_file file = {0};
     mmi_zip_writer zip = {.file = &file.file, .prefix = "archive"};
     char *folder = mm_path_dirname(path);
 
     if (folder != NULL && folder[0] != '\0' && mm_make_dirs(folder) != MM_OK) {
         mm_free(folder);
-        return;
+        return mm_pending();
     }
     mm_free(folder);
-    check_room(path, total_cost(writer, &zip, pickle_size));
+    check_room(path, total_cost(image, &zip));
     if (!mmi_is_pending() && mmi_atomic_begin(&file, path) == MM_OK) {
-        write_members(writer, &zip, pickle, pickle_size);
+        write_members(image, &zip);
         if (mmi_is_pending()) {
             mmi_atomic_abort(&file);
         } else if (mmi_atomic_commit(&file) != MM_OK) {
@@ -221,6 +213,25 @@ static void write_file(struct writer *writer, const void *pickle, size_t pickle_
         }
     }
     mmi_zip_writer_deinit(&zip);
+    return mm_pending();
+}
+
+mm_status mmi_pth_image_init(mmi_pth_image *image, const mm_pth_write_args *args)
+{
+    struct writer writer = {.args = args, .image = image};
+
+    *image = (mmi_pth_image){0};
+    image->pickle =
+        mmi_pickle_write(args->root, put_object, &writer, &image->pickle_size);
+    mmi_map_deinit(&writer.keys, NULL);
+    return mm_pending();
+}
+
+void mmi_pth_image_deinit(mmi_pth_image *image)
+{
+    mm_free(image->pickle);
+    mmi_vec_deinit(&image->storages);
+    *image = (mmi_pth_image){0};
 }
 
 mm_status mm_pth_write(const mm_pth_write_args *args)
@@ -228,15 +239,11 @@ mm_status mm_pth_write(const mm_pth_write_args *args)
     if (!MMI_NEED(args) || !MMI_NEED(args->path) || !MMI_NEED(args->root)) {
         return mm_pending();
     }
-    struct writer writer = {.args = args};
-    size_t size = 0;
-    void *pickle = mmi_pickle_write(args->root, put_object, &writer, &size);
-    if (pickle != NULL) {
-        write_file(&writer, pickle, size);
+    mmi_pth_image image;
+    if (mmi_pth_image_init(&image, args) == MM_OK) {
+        (void)mmi_pth_image_write(&image, args->path);
     }
-    mm_free(pickle);
-    mmi_map_deinit(&writer.keys, NULL);
-    mmi_vec_deinit(&writer.storages);
+    mmi_pth_image_deinit(&image);
     return mm_pending();
 }
 

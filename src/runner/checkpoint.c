@@ -11,20 +11,12 @@
 #include "mmengine/pth.h"
 #include "runner/internal.h"
 
-/* Where a tensor's bytes are. One on a device is copied into the open scope first. */
-static bool describe(void *user, const mm_value *object, mm_pth_tensor *out)
+bool mmi_describe_tensor(const mm_tensor *tensor, mm_pth_tensor *out, bool *out_is_cpu)
 {
-    mm_tensor *tensor = mm_value_find_tensor(object);
     mm_tensor_info info;
-    (void)user;
 
-    if (tensor == NULL || mm_tensor_info_get(tensor, &info) < 0)
+    if (mm_tensor_info_get(tensor, &info) < 0)
         return false;
-    if (!info.is_cpu) {
-        tensor = mm_to(tensor, .device = "cpu");
-        if (tensor == NULL || mm_tensor_info_get(tensor, &info) < 0)
-            return false;
-    }
     *out = (mm_pth_tensor){
         .dtype = info.dtype,
         .ndim = info.ndim,
@@ -34,7 +26,23 @@ static bool describe(void *user, const mm_value *object, mm_pth_tensor *out)
     };
     memcpy(out->sizes, info.sizes, sizeof(out->sizes));
     memcpy(out->strides, info.strides, sizeof(out->strides));
+    *out_is_cpu = info.is_cpu;
     return true;
+}
+
+/* Where a tensor's bytes are. One on a device is copied into the open scope first. */
+static bool describe(void *user, const mm_value *object, mm_pth_tensor *out)
+{
+    mm_tensor *tensor = mm_value_find_tensor(object);
+    bool is_cpu = true;
+    (void)user;
+
+    if (tensor == NULL || !mmi_describe_tensor(tensor, out, &is_cpu))
+        return false;
+    if (is_cpu)
+        return true;
+    tensor = mm_to(tensor, .device = "cpu");
+    return tensor != NULL && mmi_describe_tensor(tensor, out, &is_cpu);
 }
 
 static void release_storage(void *storage)

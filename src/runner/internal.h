@@ -14,6 +14,7 @@
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
 #include "mmengine/runner.h"
+#include "runner/saver.h"
 
 enum { MMI_NUM_MODES = 3, MMI_NUM_STAGES = 22 };
 
@@ -60,7 +61,8 @@ typedef enum mmi_stage_id {
     MMI_AFTER_TEST_ITER,
     MMI_AFTER_TEST_EPOCH,
     MMI_AFTER_TEST,
-    MMI_AFTER_RUN
+    MMI_AFTER_RUN,
+    MMI_NO_STAGE
 } mmi_stage_id;
 
 /* One data set of a mode. Training has one; an evaluation may have several. */
@@ -100,6 +102,14 @@ typedef struct mmi_counters {
     bool stop_training;
 } mmi_counters;
 
+/* Checkpoints asked for and the thread that writes them. */
+typedef struct mmi_saves {
+    struct mmi_save *asked; /* in this stage, in order; owned */
+    mmi_saver *saver;       /* NULL before the first save */
+    bool is_making;         /* before_save_checkpoint runs */
+    char *failed;           /* the newest `is_last` file, if it was not written */
+} mmi_saves;
+
 /* How 4-D weights lie in memory. */
 typedef enum mmi_weights_format {
     MMI_WEIGHTS_AUTO, /* not decided yet */
@@ -137,6 +147,9 @@ struct mm_runner {
     size_t num_hooks;
     bool sorted; /* stages are up to date */
     mmi_stage stages[MMI_NUM_STAGES];
+    int stage_depth;    /* calls of stages that have not returned */
+    mmi_stage_id stage; /* the outermost of them; MMI_NO_STAGE: none */
+    mmi_saves saves;
 
     mmi_counters at;
     mm_value *metrics;    /* of the last evaluation, owned */
@@ -249,6 +262,9 @@ const char *mmi_mode_key(mm_mode mode, const char *suffix);
 /* Our own key in a checkpoint; its layout's version is inside. */
 #define MMI_OWN_KEY "mmengine_c"
 enum { MMI_OWN_VERSION = 1 };
+/* Information of the hub: names of files in the work folder that were saved on request
+ * and that no newer regular checkpoint has replaced. */
+#define MMI_REQUESTED_INFO "requested_ckpts"
 
 /* own_state.c */
 /* What an exact resume needs and MMEngine's keys do not hold; yours. */
@@ -261,6 +277,12 @@ mm_value *mmi_random_state(mm_runner *runner);
 /* save.c */
 /* Saves the state in the middle of a run, at at.first_batch, as "iter_N.pth". */
 mm_status mmi_save_on_request(mm_runner *runner);
+/* The end of a stage: makes and copies what was asked for in it, and hears of files
+ * that are written by now. */
+mm_status mmi_saves_stage_end(mm_runner *runner);
+/* The end of a run: waits. MM_EIO if the newest checkpoint could not be written. */
+mm_status mmi_saves_finish(mm_runner *runner);
+void mmi_saves_free(mm_runner *runner);
 
 /* load.c */
 /* Opens a file, lets hooks look at it, loads the weights. The checkpoint is yours. */

@@ -64,7 +64,8 @@ static mm_status load_weights(mm_runner *runner, const mm_value *checkpoint,
 
 mm_value *mmi_open_checkpoint(mm_runner *runner, const char *path, bool strict)
 {
-    mm_value *checkpoint = mm_checkpoint_load(path);
+    mm_value *checkpoint =
+        mm_runner_wait_for_saves(runner) < 0 ? NULL : mm_checkpoint_load(path);
 
     if (checkpoint != NULL &&
         mmi_call_value(runner, MMI_AFTER_LOAD_CHECKPOINT, checkpoint) == MM_OK)

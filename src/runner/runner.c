@@ -26,6 +26,7 @@ mm_runner *mm_runner_new(mm_config *config)
     if (runner == NULL)
         return NULL;
     runner->lock.file = (mmi_file)MMI_NO_FILE;
+    runner->stage = MMI_NO_STAGE;
     runner->config = config;
     runner->root = mm_config_root(config);
     const mm_value *scope = mmi_section(runner, "default_scope");
@@ -48,6 +49,7 @@ void mm_runner_free(mm_runner *runner)
 {
     if (runner == NULL)
         return;
+    mmi_saves_free(runner);
     mmi_hooks_free(runner);
     mmi_build_free(runner);
     mmi_setup_free(runner);
@@ -102,9 +104,11 @@ mm_status mm_runner_train(mm_runner *runner)
     if (mmi_section(runner, "val_cfg") != NULL &&
         mmi_loop_build(runner, MM_MODE_VAL) < 0)
         return mm_pending();
-    if (ready_to_train(runner) < 0 || mmi_loop_run(runner, MM_MODE_TRAIN) < 0)
+    if (ready_to_train(runner) < 0 || mmi_loop_run(runner, MM_MODE_TRAIN) < 0 ||
+        mm_runner_wait_for_saves(runner) < 0 ||
+        mmi_call_stage(runner, MMI_AFTER_RUN) < 0)
         return mm_pending();
-    return mmi_call_stage(runner, MMI_AFTER_RUN);
+    return mmi_saves_finish(runner);
 }
 
 /* Validation or test on its own. */

@@ -123,11 +123,29 @@ static mm_status call_failed(const mmi_call *call, mmi_stage_id stage)
     return mm_error_frame("in %s of hook %s", stage_table[stage].name, call->hook);
 }
 
+static void enter(mm_runner *runner, mmi_stage_id stage)
+{
+    sort_stages(runner);
+    if (runner->stage_depth++ == 0)
+        runner->stage = stage;
+}
+
+/* Checkpoints asked for are made when the last hook of the outermost stage has run. */
+static mm_status leave(mm_runner *runner)
+{
+    if (runner->stage_depth == 1) {
+        (void)mmi_saves_stage_end(runner);
+        runner->stage = MMI_NO_STAGE;
+    }
+    runner->stage_depth--;
+    return mm_pending();
+}
+
 mm_status mmi_call_stage(mm_runner *runner, mmi_stage_id stage)
 {
     mm_scope scope = mm_scope_open();
 
-    sort_stages(runner);
+    enter(runner, stage);
     MM_ASSERT(stage_table[stage].kind == STAGE_PLAIN);
     for (size_t i = 0; i < runner->stages[stage].count && !mm_has_error(); i++) {
         const mmi_call *call = &runner->stages[stage].calls[i];
@@ -136,26 +154,26 @@ mm_status mmi_call_stage(mm_runner *runner, mmi_stage_id stage)
             (void)call_failed(call, stage);
     }
     mm_scope_close(scope);
-    return mm_pending();
+    return leave(runner);
 }
 
 mm_status mmi_call_iter(mm_runner *runner, mmi_stage_id stage, const mm_iter *iter)
 {
-    sort_stages(runner);
+    enter(runner, stage);
     for (size_t i = 0; i < runner->stages[stage].count && !mm_has_error(); i++) {
         const mmi_call *call = &runner->stages[stage].calls[i];
 
         if (((iter_fn)call->function)(call->self, runner, iter) < 0 || mm_has_error())
-            return call_failed(call, stage);
+            (void)call_failed(call, stage);
     }
-    return mm_pending();
+    return leave(runner);
 }
 
 mm_status mmi_call_value(mm_runner *runner, mmi_stage_id stage, mm_value *value)
 {
     mm_scope scope = mm_scope_open();
 
-    sort_stages(runner);
+    enter(runner, stage);
     MM_ASSERT(stage_table[stage].kind == STAGE_VALUE);
     for (size_t i = 0; i < runner->stages[stage].count && !mm_has_error(); i++) {
         const mmi_call *call = &runner->stages[stage].calls[i];
@@ -164,7 +182,7 @@ mm_status mmi_call_value(mm_runner *runner, mmi_stage_id stage, mm_value *value)
             (void)call_failed(call, stage);
     }
     mm_scope_close(scope);
-    return mm_pending();
+    return leave(runner);
 }
 
 mm_status mm_runner_call_hook(mm_runner *runner, const char *stage, mm_value *args)
