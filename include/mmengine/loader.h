@@ -53,6 +53,9 @@ MM_API bool mm_loader_has_begun(const mm_loader *loader);
 MM_API void mm_loader_set_begun(mm_loader *loader);
 /** Batches handed out since the epoch began. */
 MM_API int64_t mm_loader_position(const mm_loader *loader);
+/** Indices in the dataset of batch `number` of this epoch, in order; how many. `out`
+ * has room for mm_loader_batch_size() of them. */
+MM_API int64_t mm_loader_batch_indices(mm_loader *loader, int64_t number, int64_t *out);
 
 MM_END_DECLS
 

@@ -36,6 +36,7 @@
 #include "mmengine/plot.h"
 #include "mmengine/plugin.h"
 #include "mmengine/pth.h"
+#include "mmengine/replay.h"
 #include "mmengine/runner.h"
 #include "mmengine/safetensors.h"
 #include "mmengine/scheduler.h"

@@ -263,6 +263,8 @@ typedef struct mm_step_guard {
  */
 MM_API void mm_optim_wrapper_set_guard(mm_optim_wrapper *wrapper,
                                        const mm_step_guard *guard);
+/** The guard, or NULL. */
+MM_API const mm_step_guard *mm_optim_wrapper_guard(const mm_optim_wrapper *wrapper);
 /** @} */
 
 /** @name Wrappers: reading and state @{ */

@@ -131,6 +131,15 @@ static const struct cli_option eval_options[] = {
     {0},
 };
 
+static const struct cli_option replay_arguments[] = {
+    ARGUMENT("FILE", CLI_FILE, "file that NanGuardHook wrote"),
+    {0},
+};
+static const struct cli_option replay_options[] = {
+    FLAG("all", "a row for each module, in the order in which they returned"),
+    {0},
+};
+
 static const struct cli_option list_arguments[] = {
     {.name = "REGISTRY",
      .kind = CLI_VALUE,
@@ -302,6 +311,11 @@ const struct cli_verb cli_verbs[] = {
      "Runs the config's test_evaluator over a file of predictions, written by "
      "'mmengine test --out' or by DumpResults, here or in Python.",
      eval_arguments, eval_options, NULL, cli_eval, false, NULL},
+    {"replay", "runs a batch that went wrong again, with a look at every module",
+     "NanGuardHook writes such files: batch, weights, random state and config. Shows "
+     "the losses, the first module whose numbers were not finite, and what went in and "
+     "came out of it. Exit code 1: something was not finite.",
+     replay_arguments, replay_options, NULL, cli_replay, false, NULL},
     {"list", "lists registries, or the components of one", NULL, list_arguments,
      list_options, NULL, cli_list, false, NULL},
     {"help", "explains a verb, a component or a registry", NULL, help_arguments, NULL,

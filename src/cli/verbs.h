@@ -30,6 +30,7 @@ extern const struct cli_note cli_environment[];
 int cli_train(const struct cli_args *args);
 int cli_test(const struct cli_args *args);
 int cli_eval(const struct cli_args *args);
+int cli_replay(const struct cli_args *args);
 int cli_list(const struct cli_args *args);
 int cli_help(const struct cli_args *args);
 int cli_plot(const struct cli_args *args);

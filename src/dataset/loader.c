@@ -434,6 +434,19 @@ mm_dataset *mm_loader_dataset(const mm_loader *loader)
     return loader->dataset;
 }
 
+int64_t mm_loader_batch_indices(mm_loader *loader, int64_t number, int64_t *out)
+{
+    if (number < 0 || (!loader->is_infinite && number >= loader->num_batches)) {
+        (void)mm_raise(MM_ERANGE, "the loader has no batch %lld", (long long)number);
+        return 0;
+    }
+    mmi_mutex_lock(&loader->lock);
+    int64_t count = batch_indices(loader, number, out);
+
+    mmi_mutex_unlock(&loader->lock);
+    return count;
+}
+
 int64_t mm_loader_position(const mm_loader *loader)
 {
     return loader->position;

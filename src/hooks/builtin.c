@@ -4,13 +4,9 @@
 extern const mm_component *const mmi_hooks_components[];
 
 const mm_component *const mmi_hooks_components[] = {
-    &mmi_runtime_info_hook,
-    &mmi_iter_timer_hook,
-    &mmi_sampler_seed_hook,
-    &mmi_logger_hook,
-    &mmi_param_scheduler_hook,
-    &mmi_checkpoint_hook,
-    &mmi_early_stopping_hook,
-    &mmi_ema_hook,
-    NULL,
+    &mmi_runtime_info_hook,    &mmi_iter_timer_hook,
+    &mmi_sampler_seed_hook,    &mmi_logger_hook,
+    &mmi_param_scheduler_hook, &mmi_checkpoint_hook,
+    &mmi_early_stopping_hook,  &mmi_ema_hook,
+    &mmi_nan_guard_hook,       NULL,
 };

@@ -10,7 +10,10 @@
 #include "mmengine/ops.h"
 #include "mmengine/plugin.h"
 
-enum { MAX_LOSSES = 32 };
+enum {
+    MAX_LOSSES = 32,
+    READ_INTERVAL = 10 /* iterations between looks at losses on a device */
+};
 
 /* A loss by name, with its place in the hub: looked up once. */
 struct known_loss {
@@ -23,7 +26,9 @@ struct runtime_info_hook {
     mm_history *lr, *base_lr; /* in the hub */
     struct known_loss losses[MAX_LOSSES];
     size_t num_losses;
-    bool was_training; /* loop_stage before validation */
+    int64_t num_unread; /* iterations whose losses stayed on a device */
+    bool checks;        /* in this iteration: a NanGuardHook looks by itself */
+    bool was_training;  /* loop_stage before validation */
 };
 
 #define MM_OPT_STRUCT struct runtime_info_hook
@@ -167,7 +172,25 @@ static mm_status put_unread(mm_history *history, mm_tensor *tensor)
     return mm_pending();
 }
 
-static mm_status put_output(const struct runtime_info_hook *self, mm_history *history,
+/* The losses that were left on a device since the last look: one reading of what the
+ * log needs anyway. */
+static mm_status check_unread(struct runtime_info_hook *self)
+{
+    self->num_unread = 0;
+    for (size_t i = 0; i < self->num_losses && !mm_has_error(); i++) {
+        const struct known_loss *loss = &self->losses[i];
+
+        if (strstr(loss->name, "loss") == NULL || mm_history_len(loss->history) == 0)
+            continue;
+        double mean = mm_history_mean(loss->history, READ_INTERVAL);
+
+        if (!mm_has_error() && !isfinite(mean))
+            return not_finite(loss->name, mean);
+    }
+    return mm_pending();
+}
+
+static mm_status put_output(struct runtime_info_hook *self, mm_history *history,
                             const char *name, mm_value *value)
 {
     mm_tensor *tensor = mm_value_find_tensor(value);
@@ -175,12 +198,14 @@ static mm_status put_output(const struct runtime_info_hook *self, mm_history *hi
 
     if (tensor != NULL && mm_tensor_info_get(tensor, &info) < 0)
         return mm_pending();
-    if (tensor != NULL && !info.is_cpu)
+    if (tensor != NULL && !info.is_cpu) {
+        self->num_unread += strcmp(name, "loss") == 0;
         return put_unread(history, tensor);
+    }
     double number = tensor != NULL ? mm_item(tensor) : mm_value_f64(value);
 
     mm_history_update(history, number, 1);
-    if (self->check_finite && !isfinite(number) && strstr(name, "loss") != NULL)
+    if (self->checks && !isfinite(number) && strstr(name, "loss") != NULL)
         return not_finite(name, number);
     return mm_pending();
 }
@@ -188,7 +213,10 @@ static mm_status put_output(const struct runtime_info_hook *self, mm_history *hi
 static mm_status after_train_iter(void *data, mm_runner *runner, const mm_iter *iter)
 {
     mm_hub *hub = mm_runner_hub(runner);
+    struct runtime_info_hook *self = data;
 
+    self->checks = self->check_finite &&
+                   mm_optim_wrapper_guard(mm_runner_optim_wrapper(runner)) == NULL;
     for (size_t i = 0; i < mm_value_len(iter->outputs) && !mm_has_error(); i++) {
         const char *name = mm_dict_name_at(iter->outputs, i);
         mm_history *history = loss_history(data, hub, name);
@@ -196,7 +224,8 @@ static mm_status after_train_iter(void *data, mm_runner *runner, const mm_iter *
         if (history != NULL)
             (void)put_output(data, history, name, mm_dict_at(iter->outputs, i));
     }
-    return mm_pending();
+    return self->checks && self->num_unread >= READ_INTERVAL ? check_unread(self)
+                                                             : mm_pending();
 }
 
 static mm_status before_val(void *data, mm_runner *runner)

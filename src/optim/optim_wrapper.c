@@ -540,6 +540,11 @@ void mm_optim_wrapper_set_guard(mm_optim_wrapper *wrapper, const mm_step_guard *
     }
 }
 
+const mm_step_guard *mm_optim_wrapper_guard(const mm_optim_wrapper *wrapper)
+{
+    return wrapper->guard;
+}
+
 void mm_optim_wrapper_set_numerics(mm_optim_wrapper *wrapper, mm_numerics numerics)
 {
     if (wrapper->optimizer != NULL) {

@@ -40,6 +40,27 @@ static void test_dry(void **state)
     check_run("ls $T/dry", 2, "");
 }
 
+/* What a run found out, another process finds out from the file. */
+static void test_replay(void **state)
+{
+    (void)state;
+    check_run(TRAIN "tests/nan_guard/trap.py --work-dir $T/trap", 1,
+              "the loss in iteration 10 is not finite, first in net.1 (Square)");
+    check_run("OMP_NUM_THREADS=1 $P replay $T/trap/nan_guard/iter_10.pth", 1,
+              "first module that was not finite: net.1 (Square), in its output");
+    assert_non_null(strstr(program_text, "batch 4, samples 12, 13, 14, 15"));
+    assert_null(strstr(program_text, "net.2"));
+    check_run("OMP_NUM_THREADS=1 $P replay --all $T/trap/nan_guard/iter_10.pth", 1,
+              "  net.2 (BatchNorm1d)");
+    check_run(TRAIN "tests/nan_guard/trap.py --work-dir $T/trap2 "
+                    "custom_hooks.0.action=skip",
+              0, "skipped the step of iteration 10: 1 in a row, 1 in all");
+    assert_non_null(strstr(program_text, "skipped_steps: 1"));
+    check_run("$P replay $T/trap/epoch_1.pth", 3, "is no file to replay");
+    check_run("$P replay $T/none.pth", 3, "none.pth");
+    check_run("$P replay", 2, "FILE");
+}
+
 static void test_whole_run(void **state)
 {
     (void)state;
@@ -195,15 +216,11 @@ static void test_environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plugins_train),
-        cmocka_unit_test(test_dry),
-        cmocka_unit_test(test_whole_run),
-        cmocka_unit_test(test_config_verbs),
-        cmocka_unit_test(test_bad_configs),
-        cmocka_unit_test(test_bad_plugins),
-        cmocka_unit_test(test_bad_checkpoints),
-        cmocka_unit_test(test_signals),
-        cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_plugins_train), cmocka_unit_test(test_dry),
+        cmocka_unit_test(test_replay),        cmocka_unit_test(test_whole_run),
+        cmocka_unit_test(test_config_verbs),  cmocka_unit_test(test_bad_configs),
+        cmocka_unit_test(test_bad_plugins),   cmocka_unit_test(test_bad_checkpoints),
+        cmocka_unit_test(test_signals),       cmocka_unit_test(test_lock),
         cmocka_unit_test(test_environment),
     };
 
