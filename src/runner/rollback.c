@@ -63,7 +63,10 @@ static mm_status check_weight(void *user, const char *name, mm_tensor *tensor,
 mm_status mmi_roll_back(mm_runner *runner, const char *path)
 {
     mm_scope scope = mm_scope_open();
+
+    runner->resuming = true; /* for hooks that put averages aside */
     mm_value *checkpoint = mmi_open_checkpoint(runner, path, true);
+    runner->resuming = false;
 
     if (checkpoint != NULL && mm_module_each_param(runner->model, check_weight,
                                                    (void *)(uintptr_t)path) == MM_OK)
