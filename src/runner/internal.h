@@ -168,6 +168,8 @@ struct mm_runner {
 
 /* log_processor.c */
 extern const mm_component mmi_log_processor;
+/* How many numbers of a history the log lines of training look back on at most. */
+size_t mmi_log_window(mm_runner *runner);
 
 /* stages.c */
 mm_status mmi_hooks_register_all(mm_runner *runner);

@@ -120,6 +120,35 @@ static custom_row read_row(const struct log_processor *self, const mm_runner *ru
     return row;
 }
 
+/* How far back row `index` looks. */
+static size_t row_window(const struct log_processor *self, mm_runner *runner,
+                         size_t index)
+{
+    const mm_value *window =
+        mm_dict_find(mm_list_get(self->custom_cfg, index), "window_size");
+
+    if (mm_value_kind(window) == MM_KIND_I64)
+        return (size_t)mm_value_i64(window);
+    if (mm_value_kind(window) == MM_KIND_STR &&
+        strcmp(mm_value_str(window), "epoch") == 0)
+        return (size_t)mm_loader_len(mm_runner_loader(runner, MM_MODE_TRAIN));
+    return SIZE_MAX;
+}
+
+size_t mmi_log_window(mm_runner *runner)
+{
+    const struct log_processor *self = mm_instance_self(runner->log_processor);
+    size_t count = self->custom_cfg == NULL ? 0 : mm_value_len(self->custom_cfg);
+    size_t widest = (size_t)self->window_size;
+
+    for (size_t i = 0; i < count && !mm_has_error(); i++) {
+        size_t window = row_window(self, runner, i);
+
+        widest = window > widest ? window : widest;
+    }
+    return widest;
+}
+
 static void put_statistic(mm_value *tag, const custom_row *row, mm_history *history)
 {
     double value = mm_history_statistic(history, row->method, row->window, NULL);

@@ -8,6 +8,7 @@
  *   data_epoch, data_position   where the training data go on
  *   random         device -> state of its generator
  *   drawn          loaders that have drawn their number from the default generator
+ *   scalars        the ends of the histories, as far back as log lines look
  *   memory_format, window, hooks
  */
 #include <string.h>
@@ -96,6 +97,17 @@ mm_value *mmi_random_state(mm_runner *runner)
     return state;
 }
 
+/* What the next log lines average over. */
+static mm_value *history_ends(mm_runner *runner)
+{
+    mm_value *state = mm_hub_state(runner->hub, mmi_log_window(runner));
+    mm_value *scalars =
+        state == NULL ? NULL : mm_value_ref(mm_dict_get(state, "log_scalars"));
+
+    mm_value_unref(state);
+    return scalars;
+}
+
 /* During a validation: the state before it, since it will be run again. */
 static void put_random_state(mm_runner *runner, mm_value *own)
 {
@@ -119,6 +131,7 @@ mm_value *mmi_own_state(mm_runner *runner)
     mm_dict_put_i64(own, "data_position", at->in_epoch ? at->batches_done : 0);
     mm_dict_put_str(own, "memory_format", mm_runner_memory_format(runner));
     put_random_state(runner, own);
+    put_taken(own, "scalars", history_ends(runner));
     put_taken(own, "window", mm_optim_wrapper_window_state(runner->optim_wrapper));
     put_taken(own, "hooks", hook_states(runner));
     return own;
@@ -152,6 +165,23 @@ static mm_status resume_random(const mm_value *states)
     return mm_pending();
 }
 
+static mm_status resume_histories(mm_runner *runner, mm_value *scalars)
+{
+    mm_value *state = mm_value_new_dict();
+    mm_value *resumed = mm_value_new_dict();
+
+    for (size_t i = 0; i < mm_value_len(scalars) && !mm_has_error(); i++)
+        mm_dict_put_bool(resumed, mm_dict_name_at(scalars, i), true);
+    mm_dict_put(state, "log_scalars", scalars);
+    mm_dict_take(state, "runtime_info", mm_value_new_dict());
+    mm_dict_take(state, "resumed_keys", resumed);
+    mm_status status =
+        mm_has_error() ? mm_pending() : mm_hub_load_state(runner->hub, state);
+
+    mm_value_unref(state);
+    return status;
+}
+
 /* A validation that was due when the file was written has not been run yet. */
 static void resume_place(mm_runner *runner, const mm_value *own)
 {
@@ -168,6 +198,7 @@ static void resume_place(mm_runner *runner, const mm_value *own)
 mm_status mmi_resume_own(mm_runner *runner, const mm_value *own)
 {
     mm_value *drawn = own == NULL ? NULL : mm_dict_find(own, "drawn");
+    mm_value *scalars = own == NULL ? NULL : mm_dict_find(own, "scalars");
 
     if (own == NULL) {
         mm_log(MM_LOG_WARN,
@@ -181,6 +212,8 @@ mm_status mmi_resume_own(mm_runner *runner, const mm_value *own)
         resume_place(runner, own);
     if (!mm_has_error() && drawn != NULL)
         each_loader(runner, drawn, resume_drawn);
+    if (!mm_has_error() && scalars != NULL)
+        (void)resume_histories(runner, scalars);
     if (!mm_has_error())
         (void)mm_optim_wrapper_load_window_state(runner->optim_wrapper,
                                                  mm_dict_get(own, "window"));

@@ -1,5 +1,5 @@
 _base_ = 'epoch.py'
 custom_hooks = [
     _base_.early_stopping,
-    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.05, begin_iter=5),
+    dict(type='mmengine.EMAHook', ema_type='ExponentialMovingAverage', momentum=0.05, begin_iter=5),
 ]
