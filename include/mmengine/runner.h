@@ -223,7 +223,9 @@ MM_API void mm_log_text_deinit(mm_log_text *text);
 /** Adds a hook; priority below 0: the hook's own. */
 MM_API mm_status mm_runner_register_hook(mm_runner *runner, mm_instance *hook,
                                          int priority);
-/** Calls `custom` of every hook with a stage name of a plugin's loop. */
+/** Calls a stage on every hook, as MMEngine's call_hook(): one of the 22 (`args` for
+ * those that take a value), or a name of a plugin's own, which goes to `custom`.
+ * MM_ESTATE for the stages of an iteration: mm_runner_train_iter() calls them. */
 MM_API mm_status mm_runner_call_hook(mm_runner *runner, const char *stage,
                                      mm_value *args);
 /** Stage -> hooks, as MMEngine's get_hooks_info(); mm_free(). */

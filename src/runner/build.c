@@ -83,9 +83,10 @@ mm_status mmi_build_optim(mm_runner *runner)
 
 /* Adds one scheduler over one optimizer's groups. */
 static mm_status add_scheduler(mm_runner *runner, mm_value *config,
-                               mm_param_groups *groups, const char *path)
+                               mm_param_groups *groups, const char *name,
+                               const char *path)
 {
-    mm_param_scheduler **list =
+    mmi_scheduler *list =
         mm_realloc(runner->schedulers, (runner->num_schedulers + 1) * sizeof(*list));
 
     if (list == NULL)
@@ -101,23 +102,25 @@ static mm_status add_scheduler(mm_runner *runner, mm_value *config,
             .max_iters = runner->at.max_iters,
         });
     if (scheduler != NULL)
-        list[runner->num_schedulers++] = scheduler;
+        list[runner->num_schedulers++] =
+            (mmi_scheduler){.scheduler = scheduler, .optimizer = name};
     return mm_pending();
 }
 
 /* One config or a list of them, over one optimizer. */
 static mm_status add_schedulers(mm_runner *runner, mm_value *config,
-                                mm_param_groups *groups, const char *path)
+                                mm_param_groups *groups, const char *name,
+                                const char *path)
 {
     mm_kind kind = mm_value_kind(config);
 
     if (kind == MM_KIND_DICT)
-        return add_scheduler(runner, config, groups, path);
+        return add_scheduler(runner, config, groups, name, path);
     for (size_t i = 0; i < mm_value_len(config) && !mm_has_error(); i++) {
         char *item = mm_strfmt("%s[%zu]", path, i);
 
         if (item != NULL)
-            (void)add_scheduler(runner, mm_list_get(config, i), groups, item);
+            (void)add_scheduler(runner, mm_list_get(config, i), groups, name, item);
         mm_free(item);
     }
     return mm_pending();
@@ -138,7 +141,7 @@ static mm_status add_schedulers_by_name(mm_runner *runner, mm_value *config)
         if (own != NULL)
             (void)add_schedulers(
                 runner, own, mm_optim_wrapper_groups(mm_optim_wrapper_child(dict, i)),
-                "param_scheduler");
+                name, "param_scheduler");
     }
     return mm_pending();
 }
@@ -152,7 +155,7 @@ mm_status mmi_build_schedulers(mm_runner *runner)
     if (mm_optim_wrapper_is_dict(runner->optim_wrapper))
         return add_schedulers_by_name(runner, config);
     return add_schedulers(runner, config,
-                          mm_optim_wrapper_groups(runner->optim_wrapper),
+                          mm_optim_wrapper_groups(runner->optim_wrapper), NULL,
                           "param_scheduler");
 }
 
@@ -162,7 +165,7 @@ void mmi_build_free(mm_runner *runner)
     for (int mode = 0; mode < MMI_NUM_MODES; mode++)
         mm_instance_unref(runner->loops[mode]);
     for (size_t i = 0; i < runner->num_schedulers; i++)
-        mm_param_scheduler_unref(runner->schedulers[i]);
+        mm_param_scheduler_unref(runner->schedulers[i].scheduler);
     mm_free(runner->schedulers);
     mm_optim_wrapper_unref(runner->optim_wrapper);
     mm_module_unref(runner->model);

@@ -80,6 +80,12 @@ typedef struct mmi_data_sets {
     size_t current; /* the one that is read */
 } mmi_data_sets;
 
+/* A param scheduler and the optimizer it drives. */
+typedef struct mmi_scheduler {
+    mm_param_scheduler *scheduler; /* owned */
+    const char *optimizer;         /* name among several; NULL for the only one */
+} mmi_scheduler;
+
 /* Between which stages a run stands: what a checkpoint written now has behind it. */
 typedef enum mmi_place {
     MMI_PLACE_START,       /* of this process; nothing is known of before */
@@ -138,7 +144,7 @@ struct mm_runner {
     mm_instance *log_processor;
     mm_module *model;
     mm_optim_wrapper *optim_wrapper;
-    mm_param_scheduler **schedulers;
+    mmi_scheduler *schedulers;
     size_t num_schedulers;
     mmi_data_sets sets[MMI_NUM_MODES];
     mm_instance *loops[MMI_NUM_MODES];
@@ -275,6 +281,18 @@ mm_value *mmi_own_state(mm_runner *runner);
 mm_status mmi_resume_own(mm_runner *runner, const mm_value *own);
 /* States of the generators, and which loaders have drawn from them; yours. */
 mm_value *mmi_random_state(mm_runner *runner);
+
+/* resume_policy.c */
+/* The word of `resume_policy`: "checkpoint" or "config". */
+mm_status mmi_resume_policy_check(const mm_runner *runner);
+bool mmi_config_wins(const mm_runner *runner);
+/* Logs what differs between the run's config and the text of a checkpoint's, and which
+ * of the two is in force. */
+void mmi_log_differences(const mm_runner *runner, const mm_value *meta);
+/* The optimizer's state with the config's options; yours. */
+mm_value *mmi_with_config_options(const mm_runner *runner, const mm_value *optimizer);
+/* Steps the schedulers, which are new, to where the counters stand. */
+mm_status mmi_replay_schedulers(mm_runner *runner);
 
 /* save.c */
 /* Saves the state in the middle of a run, at at.first_batch, as "iter_N.pth". */

@@ -265,5 +265,5 @@ size_t mm_runner_num_schedulers(const mm_runner *runner)
 
 mm_param_scheduler *mm_runner_scheduler(const mm_runner *runner, size_t index)
 {
-    return index < runner->num_schedulers ? runner->schedulers[index] : NULL;
+    return index < runner->num_schedulers ? runner->schedulers[index].scheduler : NULL;
 }

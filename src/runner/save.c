@@ -40,13 +40,23 @@ static mm_value *make_meta(mm_runner *runner, const mm_save_args *args)
     return meta;
 }
 
+/* A list of states; with several optimizers a dict of lists by their names. */
 static mm_value *scheduler_states(const mm_runner *runner)
 {
-    mm_value *list = mm_value_new_list();
+    bool by_name = mm_optim_wrapper_is_dict(runner->optim_wrapper);
+    mm_value *states = by_name ? mm_value_new_dict() : mm_value_new_list();
 
-    for (size_t i = 0; i < runner->num_schedulers && !mm_has_error(); i++)
-        mm_list_push(list, mm_param_scheduler_state_dict(runner->schedulers[i]));
-    return list;
+    for (size_t i = 0; i < runner->num_schedulers && !mm_has_error(); i++) {
+        const mmi_scheduler *item = &runner->schedulers[i];
+        mm_value *list = states;
+
+        if (by_name && !mm_dict_has(states, item->optimizer))
+            mm_dict_take(states, item->optimizer, mm_value_new_list());
+        if (by_name)
+            list = mm_dict_get(states, item->optimizer);
+        mm_list_push(list, mm_param_scheduler_state_dict(item->scheduler));
+    }
+    return states;
 }
 
 static mm_value *make_checkpoint(mm_runner *runner, const mm_save_args *args)

@@ -185,7 +185,8 @@ mm_status mmi_call_value(mm_runner *runner, mmi_stage_id stage, mm_value *value)
     return leave(runner);
 }
 
-mm_status mm_runner_call_hook(mm_runner *runner, const char *stage, mm_value *args)
+/* A stage that only plugins' hooks know. */
+static mm_status call_custom(mm_runner *runner, const char *stage, mm_value *args)
 {
     for (size_t i = 0; i < runner->num_hooks && !mm_has_error(); i++) {
         const mmi_hook *hook = &runner->hooks[i];
@@ -198,6 +199,26 @@ mm_status mm_runner_call_hook(mm_runner *runner, const char *stage, mm_value *ar
                                  mm_instance_component(hook->instance)->name);
     }
     return mm_pending();
+}
+
+mm_status mm_runner_call_hook(mm_runner *runner, const char *stage, mm_value *args)
+{
+    size_t id = 0;
+
+    while (id < MMI_NUM_STAGES && strcmp(stage, stage_table[id].name) != 0)
+        id++;
+    if (id == MMI_NUM_STAGES)
+        return call_custom(runner, stage, args);
+    if (stage_table[id].kind == STAGE_ITER)
+        return mm_raise(MM_ESTATE,
+                        "stage %s belongs to an iteration: mm_runner_train_iter() "
+                        "calls it",
+                        stage);
+    if (id == MMI_AFTER_TRAIN_EPOCH)
+        runner->at.place = MMI_PLACE_AFTER_EPOCH;
+    return stage_table[id].kind == STAGE_VALUE
+               ? mmi_call_value(runner, (mmi_stage_id)id, args)
+               : mmi_call_stage(runner, (mmi_stage_id)id);
 }
 
 const mmi_hook *mmi_hooks_at(mm_runner *runner, size_t index)

@@ -81,6 +81,23 @@ static mm_value *toy_loss(void *data, mm_value *batch)
     return losses;
 }
 
+/* What MMEngine's validation loop takes off the predictions. */
+static void push_losses(mm_value *list, mm_tensor *predicted, mm_tensor *wanted)
+{
+    mm_data_element *element = mm_data_element_new("BaseDataElement");
+    mm_value *losses = mm_value_new_dict(), *parts = mm_value_new_list();
+
+    mm_dict_put_tensor(losses, "loss_mse",
+                       mm_mse_loss(predicted, wanted, MM_REDUCTION_MEAN));
+    mm_list_push(parts, mm_value_new_tensor(mm_mean(predicted)));
+    mm_list_push(parts, mm_value_new_tensor(mm_mean(wanted)));
+    mm_dict_take(losses, "level", parts);
+    mm_data_element_put(element, "loss", losses);
+    mm_value_unref(losses);
+    mm_list_push(list, mm_value_new_data_element(element));
+    mm_data_element_unref(element);
+}
+
 static mm_value *toy_predict(void *data, mm_value *batch)
 {
     mm_tensor *predicted = toy_forward(data, column(batch, "x"));
@@ -94,6 +111,8 @@ static mm_value *toy_predict(void *data, mm_value *batch)
             mm_sub(mm_select(predicted, 0, i), mm_select(column(batch, "y"), 0, i)));
         mm_list_push(list, item);
     }
+    if (parts_record.gives_losses)
+        push_losses(list, predicted, column(batch, "y"));
     return list;
 }
 
@@ -209,7 +228,6 @@ ITER(before_train_iter)
 PLAIN(after_train_epoch)
 PLAIN(before_val)
 PLAIN(before_val_epoch)
-ITER(before_val_iter)
 ITER(after_val_iter)
 VALUE(after_val_epoch)
 PLAIN(after_val)
@@ -231,6 +249,16 @@ static mm_status record_after_train_iter(void *self, mm_runner *runner,
     if (mm_runner_iter(runner) == parts_record.stop_at)
         mm_runner_request(runner, MM_REQUEST_STOP);
     return note("after_train_iter");
+}
+
+static mm_status record_before_val_iter(void *self, mm_runner *runner,
+                                        const mm_iter *iter)
+{
+    (void)self;
+    (void)iter;
+    if (parts_record.stop_at_val > 0 && --parts_record.stop_at_val == 0)
+        mm_runner_request(runner, MM_REQUEST_STOP);
+    return note("before_val_iter");
 }
 
 #define SLOT(stage) .stage = record_##stage

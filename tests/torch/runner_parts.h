@@ -16,8 +16,10 @@ enum { MAX_STAGES = 256 };
 typedef struct stage_record {
     const char *names[MAX_STAGES];
     size_t count;
-    int64_t stop_at; /* asks to stop in this iteration; -1: never */
-    int64_t nan_at;  /* the loss is NaN from this iteration on; -1: never */
+    int64_t stop_at;     /* asks to stop in this iteration; -1: never */
+    int64_t nan_at;      /* the loss is NaN from this iteration on; -1: never */
+    int64_t stop_at_val; /* asks to stop in this validation, counted from 1; 0: never */
+    bool gives_losses;   /* predictions end with losses */
 } stage_record;
 
 extern stage_record parts_record;

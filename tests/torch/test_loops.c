@@ -1,0 +1,225 @@
+/* Loops: several validation sets, validation losses, a loop of a plugin. */
+#include "runner_parts.h"
+
+#include <math.h>
+
+static int set_up(void **state)
+{
+    (void)state;
+    parts_record = (stage_record){.stop_at = -1, .nan_at = -1};
+    return parts_register();
+}
+
+/* A runner over the toy config; both are freed by close_runner(). */
+static mm_runner *open_runner(const char *dir, const char *more, mm_config **config)
+{
+    *config = parts_config(dir, more);
+    return mm_runner_new(*config);
+}
+
+static void close_runner(mm_runner *runner, mm_config *config)
+{
+    mm_runner_free(runner);
+    mm_config_unref(config);
+}
+
+static size_t updates_of(mm_runner *runner, const char *name)
+{
+    return mm_history_len(mm_hub_scalar(mm_runner_hub(runner), name));
+}
+
+#define SETS                                                                           \
+    "plain = val_dataloader\n"                                                         \
+    "val_dataloader = dict(clean=plain, noisy=dict(batch_size=8,\n"                    \
+    "    dataset=dict(type='ToyPoints'), sampler=dict(type='DefaultSampler',\n"        \
+    "    shuffle=False), collate_fn=dict(type='default_collate')))\n"
+
+static void several_sets_have_prefixes_and_intervals(void **state)
+{
+    char *dir = parts_new_dir();
+    mm_config *config;
+    mm_runner *runner = open_runner(dir,
+                                    SETS "train_cfg['max_epochs'] = 5\n"
+                                         "val_cfg = dict(intervals=dict(noisy=3))\n",
+                                    &config);
+    (void)state;
+
+    assert_int_equal(mm_runner_train(runner), MM_OK);
+    assert_int_equal(updates_of(runner, "val/clean/toy/error"), 5);
+    assert_int_equal(updates_of(runner, "val/noisy/toy/error"), 2); /* 3, the end */
+    close_runner(runner, config);
+    runner = open_runner(dir,
+                         SETS "val_evaluator = dict(clean=dict(type='ToyMetric'), "
+                              "noisy=dict(type='ToyMetric', prefix='own'))\n",
+                         &config);
+    mm_value *metrics = mm_runner_val(runner);
+
+    check_ok();
+    assert_true(mm_value_f64(mm_dict_get(metrics, "clean/toy/error")) ==
+                mm_value_f64(mm_dict_get(metrics, "noisy/own/error")));
+    assert_int_equal(mm_value_len(metrics), 4);
+    mm_value_unref(metrics);
+    close_runner(runner, config);
+    parts_remove_dir(dir);
+}
+
+static void assert_refused(const char *more, const char *message)
+{
+    char *dir = parts_new_dir();
+    mm_error error;
+
+    assert_null(parts_train(dir, more));
+    assert_int_equal(mm_error_take(&error), MM_ECONFIG);
+    if (strstr(error.message, message) == NULL)
+        fail_msg("'%s' is not in '%s'", message, error.message);
+    parts_remove_dir(dir);
+}
+
+static void sets_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    assert_refused(SETS "val_evaluator = dict(clean=dict(type='ToyMetric'))\n",
+                   "there is no 'val_evaluator.noisy' for 'val_dataloader.noisy'");
+    assert_refused(SETS "val_cfg = dict(intervals=dict(nosy=3))\n",
+                   "val_cfg.intervals names 'nosy', which is no entry of "
+                   "val_dataloader");
+    assert_refused(SETS "val_cfg = dict(intervals=dict(noisy=0))\n",
+                   "an interval must be at least 1, not 0");
+    assert_refused(SETS "val_dataloader['noisy']['batch_siz'] = 3\n", "batch_siz");
+}
+
+/* MMEngine: the means of the entries of `loss`, and the sum of those named a loss. */
+static void losses_behind_predictions_become_metrics(void **state)
+{
+    char *dir = parts_new_dir();
+    mm_config *config;
+    mm_runner *runner = open_runner(dir, "", &config);
+    (void)state;
+
+    parts_record.gives_losses = true;
+    mm_value *metrics = mm_runner_val(runner);
+
+    check_ok();
+    assert_int_equal(mm_value_len(metrics), 5);
+    double mse = mm_value_f64(mm_dict_get(metrics, "loss_mse"));
+
+    assert_true(mse > 0.0);
+    assert_true(mm_value_f64(mm_dict_get(metrics, "val_loss")) == mse);
+    assert_true(isfinite(mm_value_f64(mm_dict_get(metrics, "level"))));
+    mm_value_unref(metrics);
+    close_runner(runner, config);
+    runner = open_runner(dir, "", &config);
+    metrics = mm_runner_test(runner);
+    check_ok();
+    assert_true(mm_dict_has(metrics, "test_loss"));
+    mm_value_unref(metrics);
+    close_runner(runner, config);
+    parts_remove_dir(dir);
+}
+
+/* --- a loop as a plugin writes it: every batch twice --- */
+
+struct twice_loop {
+    int64_t rounds;
+};
+
+#define MM_OPT_STRUCT struct twice_loop
+static const mm_option twice_options[] = {
+    {"rounds", "passes over the data", MM_OPT_I64(rounds, 1, 1, 100)},
+    {0},
+};
+#undef MM_OPT_STRUCT
+
+static mm_status twice_start(void *data, mm_runner *runner)
+{
+    const struct twice_loop *self = data;
+    mm_loader *loader = mm_runner_loader(runner, MM_MODE_TRAIN);
+
+    if (loader != NULL)
+        mm_runner_set_lengths(runner, true, self->rounds,
+                              2 * self->rounds * mm_loader_len(loader));
+    return mm_pending();
+}
+
+static mm_status twice_round(mm_runner *runner, mm_loader *loader)
+{
+    mm_status status = mm_runner_call_hook(runner, "before_train_epoch", NULL);
+
+    if (status == MM_OK)
+        status = mm_loader_begin(loader, 0);
+    for (int64_t i = 0; status == MM_OK;) {
+        mm_value *batch = NULL;
+
+        status = mm_loader_next(loader, &batch);
+        if (status == MM_OK)
+            status = mm_runner_train_iter(runner, i++, mm_value_ref(batch));
+        if (status == MM_OK)
+            status = mm_runner_train_iter(runner, i++, mm_value_ref(batch));
+        mm_value_unref(batch);
+    }
+    if (status != MM_END)
+        return status;
+    status = mm_runner_call_hook(runner, "after_train_epoch", NULL);
+    mm_runner_end_epoch(runner);
+    return status;
+}
+
+static mm_status twice_run(void *data, mm_runner *runner)
+{
+    const struct twice_loop *self = data;
+    mm_loader *loader = mm_runner_loader(runner, MM_MODE_TRAIN);
+    mm_status status = mm_runner_call_hook(runner, "before_train", NULL);
+
+    for (int64_t i = 0; i < self->rounds && status == MM_OK; i++)
+        status = twice_round(runner, loader);
+    if (status == MM_OK)
+        status = mm_runner_call_hook(runner, "between_rounds", NULL);
+    return status == MM_OK ? mm_runner_call_hook(runner, "after_train", NULL) : status;
+}
+
+static const mm_loop_ops twice_ops = {.start = twice_start, .run = twice_run};
+
+static const mm_component twice_loop = {
+    .registry = "loops",
+    .name = "TwiceLoop",
+    .help = "takes every batch twice",
+    .size = sizeof(struct twice_loop),
+    .options = twice_options,
+    MM_LOOP(&twice_ops),
+};
+
+static void a_loop_of_a_plugin_runs(void **state)
+{
+    static const mm_component *const table[] = {&twice_loop, NULL};
+    char *dir = parts_new_dir();
+    mm_config *config;
+    (void)state;
+
+    assert_int_equal(mm_register(table), MM_OK);
+    mm_runner *runner =
+        open_runner(dir, "train_cfg = dict(type='TwiceLoop', rounds=2)\n", &config);
+
+    assert_int_equal(mm_runner_train(runner), MM_OK);
+    assert_int_equal(mm_runner_iter(runner), 24);
+    assert_int_equal(mm_runner_epoch(runner), 2);
+    assert_int_equal(mm_runner_max_iters(runner), 24);
+    assert_int_equal(updates_of(runner, "train/loss"), 24);
+    char *path = mm_path_join(dir, "epoch_2.pth");
+
+    assert_true(mm_file_exists(path));
+    mm_free(path);
+    close_runner(runner, config);
+    parts_remove_dir(dir);
+}
+
+int test_loops(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(several_sets_have_prefixes_and_intervals, set_up),
+        cmocka_unit_test_setup(sets_that_do_not_fit_are_refused, set_up),
+        cmocka_unit_test_setup(losses_behind_predictions_become_metrics, set_up),
+        cmocka_unit_test_setup(a_loop_of_a_plugin_runs, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
