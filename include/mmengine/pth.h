@@ -86,6 +86,9 @@ MM_API MM_OWNED mm_value *mm_pth_read_pickle(const mm_pth_read_args *args);
  * Arguments and errors are those of mm_pth_write().
  */
 MM_API mm_status mm_pth_write_pickle(const mm_pth_write_args *args);
+/** "zip", "legacy" (before PyTorch 1.6) or "safetensors"; only the first has checksums.
+ * Static storage; NULL on error. Looks at the first bytes alone. */
+MM_API const char *mm_pth_format(const char *path);
 
 /** Verifies every checksum of a file without making values. MM_EDATA if damaged. */
 MM_API mm_status mm_pth_verify(const char *path);

@@ -280,13 +280,72 @@ static const struct cli_option ckpt_diff_options[] = {
     {0},
 };
 
+static const struct cli_option ckpt_files_arguments[] = {
+    {.name = "FILE",
+     .kind = CLI_PATHS,
+     .word = CLI_FILE,
+     .help = "checkpoints (.pth, .safetensors)",
+     .is_required = true},
+    {0},
+};
+static const struct cli_option ckpt_show_options[] = {
+    FLAG("config", "prints the config of the run that wrote it, and nothing else"),
+    JSON,
+    {0},
+};
+static const struct cli_option ckpt_convert_arguments[] = {
+    ARGUMENT("FROM", CLI_FILE, "checkpoint (.pth, .safetensors)"),
+    ARGUMENT("TO", CLI_FILE, "file to write; .safetensors at its end makes it one"),
+    {0},
+};
+static const struct cli_option ckpt_convert_options[] = {
+    FLAG("mmengine",
+         "for Python MMEngine 0.10 to resume from: without our own key, histories of "
+         "scalars as its HistoryBuffer"),
+    {.name = "scalars",
+     .kind = CLI_VALUE,
+     .word = CLI_FILE,
+     .value = "FILE",
+     .help = "with --mmengine: histories from a run's scalars.json"},
+    FLAG("weights-only", "the bare state dict, as torch.save(model.state_dict())"),
+    CHOICE("to-dtype", "DTYPE", "float16|bfloat16|float32|float64",
+           "dtype of the floating-point weights; default: as they are"),
+    {0},
+};
+static const struct cli_option ckpt_average_options[] = {
+    OUT("file to write; required"),
+    VALUE("weights", CLI_ANY, "NUMBERS",
+          "weight of each file, separated by commas; default: all equal"),
+    {0},
+};
+static const struct cli_option ckpt_publish_options[] = {
+    VALUE("keys", CLI_ANY, "KEYS",
+          "what is kept, separated by commas; default: meta,state_dict"),
+    {0},
+};
+
 static const struct cli_verb ckpt_verbs[] = {
+    {"show", "lists what is in checkpoints: meta, keys, tensors, sizes", NULL,
+     ckpt_files_arguments, ckpt_show_options, NULL, cli_ckpt_show, false, NULL},
+    {"verify", "reads files whole and verifies every checksum",
+     "The exit code is 3 if a file is missing or damaged. Files of .safetensors and of "
+     "PyTorch before 1.6 have no checksums: of them only the layout is verified.",
+     ckpt_files_arguments, NULL, NULL, cli_ckpt_verify, false, NULL},
+    {"convert", "writes a checkpoint in another form", NULL, ckpt_convert_arguments,
+     ckpt_convert_options, NULL, cli_ckpt_convert, false, NULL},
+    {"average", "writes the mean of several checkpoints' weights",
+     "Sums are kept in float64 and rounded once. Integers and meta are the first "
+     "file's; optimizers are left out.",
+     ckpt_files_arguments, ckpt_average_options, NULL, cli_ckpt_average, false, NULL},
     {"diff", "lists what differs between two checkpoints",
      "Weights, optimizers, schedulers, message hub, everything: names that only one "
      "file has (-, +), other shapes and dtypes, and how many elements differ by how "
      "much. Times, ETAs, memory and experiment names are left out. The exit code is 1 "
      "if there is a difference.",
      ckpt_two_arguments, ckpt_diff_options, NULL, cli_ckpt_diff, false, NULL},
+    {"publish", "writes copies without optimizers, with a hash in their names",
+     "Beside FILE, as FILE-<8 digits of its SHA-256>.pth.", ckpt_files_arguments,
+     ckpt_publish_options, NULL, cli_ckpt_publish, false, NULL},
     {0},
 };
 
@@ -328,8 +387,10 @@ const struct cli_verb cli_verbs[] = {
      .verbs = config_verbs,
      .usual = "show"},
     {.name = "ckpt",
-     .help = "looks into checkpoints and compares them",
-     .verbs = ckpt_verbs},
+     .help = "looks into checkpoints, checks, compares, converts and averages them",
+     .details = "'mmengine ckpt FILE' is short for 'mmengine ckpt show FILE'.",
+     .verbs = ckpt_verbs,
+     .usual = "show"},
     {"plugin", "begins or compiles a component of your own", NULL, NULL, NULL,
      plugin_verbs, NULL, false, NULL},
     {"env", "shows versions, libraries and devices", NULL, NULL, env_options, NULL,

@@ -342,6 +342,22 @@ mm_value *mm_pth_read(const mm_pth_read_args *args)
     return root;
 }
 
+const char *mm_pth_format(const char *path)
+{
+    mmi_pth_file *file = MMI_NEED(path) ? mmi_pth_file_open(path) : NULL;
+    size_t size = 0;
+
+    if (file == NULL) {
+        return NULL;
+    }
+    const unsigned char *data = mmi_pth_file_data(file, &size);
+    const char *format = size >= 4 && memcmp(data, "PK\3\4", 4) == 0 ? "zip"
+                         : mmi_is_safetensors(path, data, size)      ? "safetensors"
+                                                                     : "legacy";
+    mmi_pth_file_unref(file);
+    return format;
+}
+
 mm_status mm_pth_verify(const char *path)
 {
     mmi_pth_file *file = MMI_NEED(path) ? mmi_pth_file_open(path) : NULL;

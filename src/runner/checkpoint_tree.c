@@ -1,0 +1,138 @@
+/* Finding one's way in the tree of a checkpoint file, whose dicts may be OrderedDicts
+ * with attributes, and making tensors for a new one.
+ */
+#include "runner/checkpoint_tree.h"
+
+#include <string.h>
+
+#include "base/status.h"
+#include "fileio/pickle.h"
+#include "fileio/pth_elements.h"
+#include "mmengine/file.h"
+#include "mmengine/log.h"
+#include "mmengine/memory.h"
+#include "mmengine/safetensors.h"
+#include "mmengine/tensor.h"
+
+mm_value *mmi_tree_dict(const mm_value *value)
+{
+    const mmi_node *node = mmi_node_find(value);
+
+    if (mm_value_kind(value) == MM_KIND_DICT)
+        return (mm_value *)(uintptr_t)value;
+    return node != NULL && node->kind == MMI_NODE_ORDERED ? node->entries : NULL;
+}
+
+mm_value *mmi_tree_read(const char *path)
+{
+    mm_value *root =
+        mm_pth_read(&(mm_pth_read_args){.path = path, .keep_ordered = true});
+
+    if (root != NULL && mmi_tree_dict(root) == NULL) {
+        (void)mm_raise(MM_EDATA, "checkpoint '%s' holds a %s, not a dict", path,
+                       mm_value_type_name(root));
+        mm_value_unref(root);
+        return NULL;
+    }
+    return root;
+}
+
+bool mmi_tree_has_tensors(const mm_value *dict)
+{
+    size_t count = dict == NULL ? 0 : mm_value_len(dict);
+
+    for (size_t i = 0; i < count; i++) {
+        if (mm_pth_find_tensor(mm_dict_at(dict, i)) != NULL)
+            return true;
+    }
+    return false;
+}
+
+mm_value *mmi_tree_weights(mm_value *root, const char *path)
+{
+    mm_value *dict = mmi_tree_dict(root);
+    mm_value *inner = mm_dict_find(dict, "state_dict");
+
+    if (inner != NULL && mmi_tree_dict(inner) != NULL)
+        return inner;
+    if (mmi_tree_has_tensors(dict))
+        return root;
+    (void)mm_raise(MM_EDATA, "checkpoint '%s' has no 'state_dict' and no tensors",
+                   path);
+    return NULL;
+}
+
+mm_value *mmi_tree_like(const mm_value *old, mm_value *dict)
+{
+    const mmi_node *node = mmi_node_find(old);
+    mm_value *made = NULL;
+
+    if (node == NULL)
+        return mm_value_ref(dict);
+    mmi_node copy = *node;
+    copy.entries = dict;
+    made = mmi_node_new(&copy);
+    return made;
+}
+
+bool mmi_tree_is_safetensors(const char *path)
+{
+    return strcmp(mm_path_extension(path), ".safetensors") == 0;
+}
+
+void mmi_tree_write_safetensors(const char *path, const mm_value *weights,
+                                mm_value *texts)
+{
+    const mm_value *dict = mmi_tree_dict(weights);
+    mm_value *tensors = mm_value_new_dict();
+
+    for (size_t i = 0; i < mm_value_len(dict) && !mmi_is_pending(); i++) {
+        mm_value *value = mm_dict_at(dict, i);
+        const char *name = mm_dict_name_at(dict, i);
+
+        if (mm_pth_find_tensor(value) != NULL)
+            mm_dict_put_key(tensors, mm_dict_key_at(dict, i), value);
+        else
+            mm_log(MM_LOG_WARN, "'%s' is no tensor, continuing without it",
+                   name != NULL ? name : "?");
+    }
+    mm_dict_put_str(texts, "format", "pt");
+    if (!mmi_is_pending())
+        (void)mm_safetensors_write(&(mm_safetensors_write_args){
+            .path = path, .tensors = tensors, .metadata = texts});
+    mm_value_unref(tensors);
+}
+
+mm_value *mmi_tree_new_tensor(mmi_tree_memory *memory, const mm_pth_tensor *like,
+                              mm_dtype dtype, void **out_data)
+{
+    mm_pth_tensor tensor = {.dtype = dtype,
+                            .ndim = like->ndim,
+                            .requires_grad = like->requires_grad,
+                            .is_parameter = like->is_parameter};
+    int64_t stride = 1;
+
+    for (int i = like->ndim; i > 0; i--) {
+        int64_t size = like->sizes[i - 1];
+
+        tensor.sizes[i - 1] = size;
+        tensor.strides[i - 1] = stride;
+        stride = size > 0 && stride <= INT64_MAX / size ? stride * size : stride;
+    }
+    tensor.memory_bytes = (size_t)mmi_pth_numel(like) * mm_dtype_size(dtype);
+    void *data = mm_realloc(NULL, tensor.memory_bytes + 1);
+
+    if (data == NULL || !mmi_vec_push(&memory->blocks, data)) {
+        mm_free(data);
+        return NULL;
+    }
+    tensor.memory = *out_data = data;
+    return mm_pth_tensor_new(&tensor);
+}
+
+void mmi_tree_memory_deinit(mmi_tree_memory *memory)
+{
+    for (size_t i = 0; i < memory->blocks.count; i++)
+        mm_free(memory->blocks.data[i]);
+    mmi_vec_deinit(&memory->blocks);
+}
