@@ -43,6 +43,24 @@ static const mm_option options[] = {
 };
 #undef MM_OPT_STRUCT
 
+/* Looks at the options of ema_type now, long before there is a model to average. */
+static mm_status check_config(const mm_value *config)
+{
+    mm_value *trial = mm_value_copy(config);
+    mm_value *any = mm_value_new_dict();
+
+    mm_dict_put_str(any, "type", "mmengine.BaseDataPreprocessor");
+    mm_dict_take(trial, "model", any);
+    (void)mm_build_check(&(mm_build_args){
+        .registry = "models",
+        .config = trial,
+        .path = "EMAHook",
+        .interface = MM_INTERFACE_AVERAGED_MODEL,
+    });
+    mm_value_unref(trial);
+    return mm_pending();
+}
+
 static mm_status init(void *data)
 {
     struct ema_hook *self = data;
@@ -55,7 +73,7 @@ static mm_status init(void *data)
     self->config = self->ema_options == NULL ? mm_value_new_dict()
                                              : mm_value_copy(self->ema_options);
     mm_dict_put_str(self->config, "type", self->ema_type);
-    return mm_pending();
+    return check_config(self->config);
 }
 
 static void deinit(void *data)

@@ -2,7 +2,9 @@
  * polynomial. Each gives the value of one group after one step from the value before.
  * The order of operations is that of MMEngine's Python. */
 #include <math.h>
+#include <string.h>
 
+#include "mmengine/fileio.h"
 #include "mmengine/memory.h"
 #include "optim/schedule_state.h"
 #include "optim/scheduler_forms.h"
@@ -273,6 +275,18 @@ static mm_status multi_step_save(const void *self, mm_value *state)
     return mm_pending();
 }
 
+/* The dict of a Counter as Python's pickle writes one: a call with that dict. */
+static const mm_value *counter_of(const mm_value *value)
+{
+    const mm_value *args =
+        mm_pickle_is_node(value) &&
+                strcmp(mm_pickle_class(value), "collections.Counter") == 0
+            ? mm_pickle_args(value)
+            : NULL;
+
+    return args != NULL && mm_value_len(args) == 1 ? mm_list_get(args, 0) : value;
+}
+
 static size_t count_listed(const mm_value *counter)
 {
     int64_t total = 0;
@@ -287,7 +301,7 @@ static mm_status multi_step_load(void *self, const mm_value *state,
                                  mm_schedule_load what)
 {
     struct multi_step *rule = self;
-    const mm_value *counter = mm_dict_find(state, "milestones");
+    const mm_value *counter = counter_of(mm_dict_find(state, "milestones"));
     size_t filled = 0;
 
     if (what != MM_SCHEDULE_LOAD_ALL || mm_has_error()) {
