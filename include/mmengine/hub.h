@@ -86,6 +86,8 @@ MM_API mm_status mm_statistic_register(const char *name,
                                        mm_statistic statistic) MM_MUST_USE;
 /** True if mm_history_statistic() knows it. */
 MM_API bool mm_statistic_is_known(const char *name);
+/** The same as a status: MM_EKEY with the nearest names. */
+MM_API mm_status mm_statistic_check(const char *name) MM_MUST_USE;
 /** A statistic by name. `options` may be NULL. Errors: MM_EKEY with the nearest names.
  */
 MM_API double mm_history_statistic(mm_history *history, const char *name, size_t window,

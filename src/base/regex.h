@@ -1,4 +1,4 @@
-/* Regular expressions (POSIX extended) of names. */
+/* Regular expressions of names, in the form of Python's re.search(). */
 #ifndef MMI_BASE_REGEX_H
 #define MMI_BASE_REGEX_H
 
@@ -6,7 +6,8 @@
 
 typedef struct mmi_regex mmi_regex;
 
-/* MM_EINVAL with the reason if the pattern cannot be read. */
+/* MM_EINVAL with the reason if the pattern cannot be read, MM_EUNSUPPORTED if only
+ * Python can (looking ahead or behind, named references). */
 MM_OWNED mmi_regex *mmi_regex_new(const char *pattern);
 void mmi_regex_free(mmi_regex *regex);
 /* True if the pattern matches somewhere in `text`. Raises nothing. */

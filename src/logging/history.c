@@ -447,6 +447,14 @@ static void raise_unknown(const char *name)
     mmi_suggest_hint(&suggest);
 }
 
+mm_status mm_statistic_check(const char *name)
+{
+    if (MMI_NEED(name) && !mm_statistic_is_known(name)) {
+        raise_unknown(name);
+    }
+    return mm_pending();
+}
+
 static double call_registered(mm_history *history, mm_statistic call, size_t size,
                               const mm_value *options)
 {

@@ -10,7 +10,11 @@
 
 #include "base/regex.h"
 #include "base/str.h"
+#include "mmengine/number.h"
 #include "runner/internal.h"
+#include "runner/log_processor.h"
+
+enum { NUMBER_SIZE = 352, NAME_SIZE = 256 };
 
 struct log_processor {
     int64_t window_size;
@@ -19,7 +23,8 @@ struct log_processor {
     int64_t num_digits;
     bool log_with_hierarchy;
     const char *mean_pattern;
-    mmi_regex *mean; /* owned */
+    mmi_regex *mean; /* owned, as the rows */
+    mmi_log_rows rows;
 };
 
 #define MM_OPT_STRUCT struct log_processor
@@ -39,312 +44,349 @@ static const mm_option options[] = {
 };
 #undef MM_OPT_STRUCT
 
-/* A custom_cfg row with its window resolved. */
-typedef struct custom_row {
-    const char *data_src, *log_name, *method;
-    size_t window; /* 0: the processor's method decides; all values for "global" */
-} custom_row;
-
-static mm_status check_custom(const struct log_processor *self)
-{
-    size_t count = self->custom_cfg == NULL ? 0 : mm_value_len(self->custom_cfg);
-
-    for (size_t i = 0; i < count && !mm_has_error(); i++) {
-        mm_value *row = mm_list_get(self->custom_cfg, i);
-        const mm_value *window = mm_dict_find(row, "window_size");
-
-        (void)mm_dict_get(row, "data_src");
-        (void)mm_dict_get(row, "method_name");
-        if (!mm_has_error() && !self->by_epoch &&
-            mm_value_kind(window) == MM_KIND_STR &&
-            strcmp(mm_value_str(window), "epoch") == 0)
-            (void)mm_raise(MM_ECONFIG, "window_size='epoch' in custom_cfg of an "
-                                       "iteration-based log processor");
-        if (mm_has_error())
-            return mm_error_locate(mm_list_source(self->custom_cfg, i));
-    }
-    return mm_pending();
-}
-
 static mm_status init(void *data)
 {
     struct log_processor *self = data;
 
     self->mean = mmi_regex_new(self->mean_pattern);
-    return self->mean == NULL ? mm_pending() : check_custom(self);
+    return self->mean == NULL
+               ? mm_pending()
+               : mmi_log_rows_read(&self->rows, self->custom_cfg, self->by_epoch);
 }
 
 static void deinit(void *data)
 {
     struct log_processor *self = data;
 
+    mmi_log_rows_free(&self->rows);
     mmi_regex_free(self->mean);
 }
 
+/* ---- numbers ---- */
+
+/* One call: the processor, where the run stands, and for which loop. */
+struct job {
+    const struct log_processor *self;
+    const mmi_log_place *place;
+    mm_mode mode;
+    const char *prefix; /* "train", "val", "test" */
+    int64_t batch_idx;
+};
+
+static struct job make_job(const void *processor, const mmi_log_place *place,
+                           int64_t batch_idx, mm_mode mode)
+{
+    return (struct job){processor, place, mode, mmi_mode_name(mode), batch_idx};
+}
+
 /* The name without "train/" and the like. */
-static const char *bare(const char *name, const char *mode)
+static const char *bare(const struct job *job, const char *name)
 {
-    size_t size = strlen(mode);
+    size_t size = strlen(job->prefix);
 
-    return strncmp(name, mode, size) == 0 && name[size] == '/' ? name + size + 1 : name;
+    return strncmp(name, job->prefix, size) == 0 && name[size] == '/' ? name + size + 1
+                                                                      : name;
 }
 
-static bool ends_with(const char *text, const char *end)
+static bool is_of_loop(const struct job *job, const char *name)
 {
-    size_t size = strlen(text), end_size = strlen(end);
-
-    return size >= end_size && strcmp(text + size - end_size, end) == 0;
+    return strncmp(name, job->prefix, strlen(job->prefix)) == 0;
 }
 
-/* Reads row `index`; `batch_idx` is the batch's index in its loop. */
-static custom_row read_row(const struct log_processor *self, const mm_runner *runner,
-                           size_t index, int64_t batch_idx)
+/* "train/<name>" in `out`, which has NAME_SIZE bytes; NULL if it is too long. */
+static const char *full_name(const struct job *job, const char *name, char *out)
 {
-    mm_value *dict = mm_list_get(self->custom_cfg, index);
-    const mm_value *window = mm_dict_find(dict, "window_size");
-    const mm_value *name = mm_dict_find(dict, "log_name");
-    custom_row row = {
-        .data_src = mm_value_str(mm_dict_get(dict, "data_src")),
-        .method = mm_value_str(mm_dict_get(dict, "method_name")),
-    };
+    int size = snprintf(out, NAME_SIZE, "%s/%s", job->prefix, name);
 
-    row.log_name = name == NULL ? row.data_src : mm_value_str(name);
-    if (mm_value_kind(window) == MM_KIND_I64)
-        row.window = (size_t)mm_value_i64(window);
-    else if (mm_value_kind(window) == MM_KIND_STR &&
-             strcmp(mm_value_str(window), "epoch") == 0)
-        row.window = (size_t)(batch_idx + 1);
-    else if (mm_value_kind(window) == MM_KIND_STR &&
-             strcmp(mm_value_str(window), "global") == 0)
-        row.window = (size_t)(runner->at.iter + 1);
-    return row;
+    return size < NAME_SIZE ? out : NULL;
 }
 
-/* How far back row `index` looks. */
-static size_t row_window(const struct log_processor *self, mm_runner *runner,
-                         size_t index)
+static mm_history *find_source(const struct job *job, const char *name,
+                               bool keep_prefix)
 {
-    const mm_value *window =
-        mm_dict_find(mm_list_get(self->custom_cfg, index), "window_size");
+    char text[NAME_SIZE];
+    const char *full = full_name(job, name, text);
+    mm_history *found =
+        full == NULL ? NULL : mm_hub_find_history(job->place->hub, full);
 
-    if (mm_value_kind(window) == MM_KIND_I64)
-        return (size_t)mm_value_i64(window);
-    if (mm_value_kind(window) == MM_KIND_STR &&
-        strcmp(mm_value_str(window), "epoch") == 0)
-        return (size_t)mm_loader_len(mm_runner_loader(runner, MM_MODE_TRAIN));
-    return SIZE_MAX;
+    /* Names such as "training_x" belong to the loop and have no prefix to lose. */
+    if (found == NULL && !keep_prefix && is_of_loop(job, name) &&
+        bare(job, name) == name)
+        found = mm_hub_find_history(job->place->hub, name);
+    return found;
 }
 
-size_t mmi_log_window(mm_runner *runner)
+static void put_number(mm_value *tag, const char *key, const mm_history *history,
+                       bool may_be_int, double value)
 {
-    const struct log_processor *self = mm_instance_self(runner->log_processor);
-    size_t count = self->custom_cfg == NULL ? 0 : mm_value_len(self->custom_cfg);
-    size_t widest = (size_t)self->window_size;
+    if (mm_has_error())
+        return;
+    if (may_be_int && mm_history_is_integer(history))
+        mm_dict_put_i64(tag, key, (int64_t)value);
+    else
+        mm_dict_put_f64(tag, key, value);
+}
 
-    for (size_t i = 0; i < count && !mm_has_error(); i++) {
-        size_t window = row_window(self, runner, i);
-
-        widest = window > widest ? window : widest;
+static size_t window_of(const struct job *job, const mmi_log_row *row)
+{
+    switch (row->window) {
+    case MMI_WINDOW_COUNT:
+        return (size_t)row->size;
+    case MMI_WINDOW_EPOCH:
+        return (size_t)job->batch_idx + 1;
+    case MMI_WINDOW_GLOBAL:
+        return (size_t)(job->place->has_train_loop ? job->place->iter : 0) + 1;
+    case MMI_WINDOW_ALL:
+        break;
     }
-    return widest;
+    return MM_WINDOW_ALL;
 }
 
-static void put_statistic(mm_value *tag, const custom_row *row, mm_history *history)
+static void put_row(const struct job *job, const mmi_log_row *row, bool keep_prefix,
+                    mm_value *tag)
 {
-    double value = mm_history_statistic(history, row->method, row->window, NULL);
+    char text[NAME_SIZE];
+    mm_history *history = find_source(job, row->data_src, keep_prefix);
+    const char *name =
+        keep_prefix ? full_name(job, row->log_name, text) : row->log_name;
 
-    if (!mm_has_error())
-        mm_dict_put_f64(tag, row->log_name, value);
+    if (history == NULL || name == NULL)
+        return;
+    double value =
+        mm_history_statistic(history, row->method, window_of(job, row), row->options);
+
+    put_number(tag, name, history,
+               strcmp(row->method, "max") == 0 || strcmp(row->method, "min") == 0 ||
+                   strcmp(row->method, "current") == 0,
+               value);
 }
 
-/* Numbers of one mode, in the hub's order. `keep_prefix`: names as in the hub. */
-static mm_value *collect(const struct log_processor *self, mm_runner *runner,
-                         const char *mode, bool keep_prefix)
+/* Numbers of the loop, in the hub's order, then those of custom_cfg. `keep_prefix`:
+ * under the names they have in the hub. */
+static mm_value *collect(const struct job *job, bool keep_prefix)
 {
+    const struct log_processor *self = job->self;
     mm_value *tag = mm_value_new_dict();
-    mm_hub *hub = runner->hub;
+    mm_hub *hub = job->place->hub;
 
     for (size_t i = 0; i < mm_hub_num_scalars(hub) && !mm_has_error(); i++) {
         const char *name = mm_hub_scalar_key(hub, i);
         mm_history *history = mm_hub_scalar_at(hub, i);
 
-        if (strncmp(name, mode, strlen(mode)) != 0)
+        if (!is_of_loop(job, name))
             continue;
-        const char *key = keep_prefix ? name : bare(name, mode);
-        if (mmi_regex_matches(self->mean, key))
-            mm_dict_put_f64(tag, key,
-                            mm_history_mean(history, (size_t)self->window_size));
-        else if (mm_history_is_integer(history))
-            mm_dict_put_i64(tag, key, (int64_t)mm_history_current(history));
-        else
-            mm_dict_put_f64(tag, key, mm_history_current(history));
+        const char *key = keep_prefix ? name : bare(job, name);
+        bool is_mean = mmi_regex_matches(self->mean, key);
+        double value = is_mean ? mm_history_mean(history, (size_t)self->window_size)
+                               : mm_history_current(history);
+
+        put_number(tag, key, history, !is_mean, value);
     }
+    for (size_t i = 0; i < self->rows.count && !mm_has_error(); i++)
+        put_row(job, &self->rows.data[i], keep_prefix, tag);
     return tag;
 }
 
-/* Adds the rows of custom_cfg to a tag of collect(). */
-static void add_custom(const struct log_processor *self, mm_runner *runner,
-                       const char *mode, bool keep_prefix, int64_t batch_idx,
-                       mm_value *tag)
-{
-    size_t count = self->custom_cfg == NULL ? 0 : mm_value_len(self->custom_cfg);
-
-    for (size_t i = 0; i < count && !mm_has_error(); i++) {
-        custom_row row = read_row(self, runner, i, batch_idx);
-        char *full = mm_strfmt("%s/%s", mode, row.data_src);
-        char *name = mm_strfmt("%s/%s", mode, row.log_name);
-        mm_history *history =
-            full == NULL ? NULL : mm_hub_find_history(runner->hub, full);
-
-        if (keep_prefix && name != NULL)
-            row.log_name = name;
-        if (history != NULL && row.log_name != NULL)
-            put_statistic(tag, &row, history);
-        mm_free(name);
-        mm_free(full);
-    }
-}
-
 /* Means of time and data_time over the loop, unless custom_cfg speaks of them. */
-static void add_times(const struct log_processor *self, mm_runner *runner,
-                      const char *mode, bool keep_prefix, int64_t batch_idx,
-                      mm_value *tag)
+static void add_times(const struct job *job, mm_value *tag)
 {
     static const char *const names[] = {"time", "data_time"};
-    size_t count = self->custom_cfg == NULL ? 0 : mm_value_len(self->custom_cfg);
 
     for (size_t n = 0; n < 2 && !mm_has_error(); n++) {
-        char *full = mm_strfmt("%s/%s", mode, names[n]);
-        mm_history *history =
-            full == NULL ? NULL : mm_hub_find_history(runner->hub, full);
-        bool named = false;
+        const mmi_log_rows *rows = &job->self->rows;
+        mmi_log_row row = {names[n], names[n], "mean", MMI_WINDOW_EPOCH, 0, NULL};
+        bool is_named = false;
 
-        for (size_t i = 0; i < count && !mm_has_error(); i++)
-            named = named || strcmp(bare(read_row(self, runner, i, 0).data_src, mode),
-                                    names[n]) == 0;
-        if (history != NULL && !named)
-            mm_dict_put_f64(tag, keep_prefix ? full : names[n],
-                            mm_history_mean(history, (size_t)batch_idx + 1));
-        mm_free(full);
+        for (size_t i = 0; i < rows->count; i++)
+            is_named =
+                is_named || strcmp(bare(job, rows->data[i].data_src), names[n]) == 0;
+        if (!is_named)
+            put_row(job, &row, job->self->log_with_hierarchy, tag);
     }
 }
+
+/* Results that are no numbers: runtime information under "val/" or "test/". */
+static mm_value *collect_non_scalars(const struct job *job)
+{
+    const mm_value *info = mm_hub_infos(job->place->hub);
+    mm_value *found = mm_value_new_dict();
+
+    for (size_t i = 0; i < mm_value_len(info) && !mm_has_error(); i++) {
+        const char *name = mm_dict_name_at(info, i);
+
+        if (name != NULL && is_of_loop(job, name))
+            mm_dict_put(found, job->self->log_with_hierarchy ? name : bare(job, name),
+                        mm_dict_at(info, i));
+    }
+    return found;
+}
+
+/* Moves the times out of `tag`, in their order there. */
+static mm_value *split_times(const struct job *job, mm_value *tag)
+{
+    mm_value *times = mm_value_new_dict();
+
+    for (size_t i = 0; i < mm_value_len(tag) && !mm_has_error();) {
+        const char *name = mm_dict_name_at(tag, i);
+        const char *key = name == NULL ? "" : bare(job, name);
+
+        if (strcmp(key, "time") != 0 && strcmp(key, "data_time") != 0) {
+            i++;
+            continue;
+        }
+        mm_dict_put(times, name, mm_dict_at(tag, i));
+        (void)mm_dict_remove(tag, mm_dict_name_at(times, mm_value_len(times) - 1));
+    }
+    return times;
+}
+
+/* ---- text ---- */
 
 static int digits(int64_t number)
 {
     return snprintf(NULL, 0, "%" PRId64, number);
 }
 
+static void print_fixed(const struct job *job, mmi_str *out, double value)
+{
+    char text[NUMBER_SIZE];
+
+    (void)mm_f64_format_fixed(value, (int)job->self->num_digits, text, sizeof(text));
+    mmi_str_add(out, text);
+}
+
 /* Python's str(timedelta(seconds=int(eta))). */
 static void print_eta(mmi_str *out, double seconds)
 {
-    int64_t all = seconds > 0.0 && seconds < 9e15 ? (int64_t)seconds : 0;
-    int64_t days = all / 86400, rest = all % 86400;
+    int64_t all = fabs(seconds) < 9e15 ? (int64_t)seconds : 0;
+    int64_t rest = (all % 86400 + 86400) % 86400, days = (all - rest) / 86400;
 
     mmi_str_addf(out, "eta: ");
-    if (days > 0)
-        mmi_str_addf(out, "%" PRId64 " day%s, ", days, days == 1 ? "" : "s");
+    if (days != 0)
+        mmi_str_addf(out, "%" PRId64 " day%s, ", days,
+                     days == 1 || days == -1 ? "" : "s");
     mmi_str_addf(out, "%" PRId64 ":%02" PRId64 ":%02" PRId64 "  ", rest / 3600,
                  rest / 60 % 60, rest % 60);
 }
 
-/* "Epoch(train)  [ 9][ 10/270]  " and adds the epoch to the tag. */
-static void print_epoch_header(mm_runner *runner, mm_mode mode, int64_t batch_idx,
-                               mmi_str *out, mm_value *tag)
+/* The epoch as MMEngine counts it: from 1 in training, finished ones in validation. */
+static int64_t epoch_of(const struct job *job)
 {
-    int64_t len = mm_loader_len(mm_runner_loader(runner, mode));
+    int64_t epoch = job->place->has_train_loop ? job->place->epoch : 0;
 
-    if (mode == MM_MODE_TEST) {
+    return job->mode == MM_MODE_TRAIN ? epoch + 1 : epoch;
+}
+
+/* "Epoch(train)  [ 9][ 10/270]  " */
+static void print_epoch_header(const struct job *job, mmi_str *out)
+{
+    const mmi_log_place *place = job->place;
+
+    if (job->mode == MM_MODE_TEST) {
         mmi_str_addf(out, "Epoch(test) ");
     } else {
-        int64_t epoch = runner->at.epoch + (mode == MM_MODE_TRAIN ? 1 : 0);
-        char text[32];
+        char epoch[32];
+        int width = place->has_train_loop ? digits(place->max_epochs) + 3 : 0;
 
-        (void)snprintf(text, sizeof(text), "[%" PRId64 "]", epoch);
-        int width = runner->loops[MM_MODE_TRAIN] == NULL
-                        ? 0
-                        : digits(runner->at.max_epochs) + 3;
-        mmi_str_addf(out, "Epoch(%s)%*s", mmi_mode_name(mode), width, text);
-        mm_dict_put_i64(tag, "epoch", epoch);
+        (void)snprintf(epoch, sizeof(epoch), "[%" PRId64 "]", epoch_of(job));
+        mmi_str_addf(out, "Epoch(%s)%*s", job->prefix, width, epoch);
     }
-    mmi_str_addf(out, "[%*" PRId64 "/%" PRId64 "]  ", digits(len), batch_idx + 1, len);
+    mmi_str_addf(out, "[%*" PRId64 "/%" PRId64 "]  ", digits(place->num_batches),
+                 job->batch_idx + 1, place->num_batches);
 }
 
-static void print_iter_header(mm_runner *runner, mm_mode mode, int64_t batch_idx,
-                              mmi_str *out)
+static void print_iter_header(const struct job *job, mmi_str *out)
 {
-    int64_t len = mode == MM_MODE_TRAIN ? runner->at.max_iters
-                                        : mm_loader_len(mm_runner_loader(runner, mode));
-    int64_t iter = mode == MM_MODE_TRAIN ? runner->at.iter + 1 : batch_idx + 1;
+    const mmi_log_place *place = job->place;
+    bool is_train = job->mode == MM_MODE_TRAIN;
+    int64_t all = is_train ? place->max_iters : place->num_batches;
 
-    mmi_str_addf(out, "Iter(%s) [%*" PRId64 "/%" PRId64 "]  ", mmi_mode_name(mode),
-                 digits(len), iter, len);
+    mmi_str_addf(out, "Iter(%s) [%*" PRId64 "/%" PRId64 "]  ", job->prefix, digits(all),
+                 is_train ? place->iter + 1 : job->batch_idx + 1, all);
 }
 
-/* Moves every "...lr" from `log_tag` to the line, in %e. */
-static void print_lr(const struct log_processor *self, mm_value *log_tag, mmi_str *out)
+static bool is_lr(const char *name)
 {
-    bool first = true;
+    size_t size = strlen(name);
 
-    for (size_t i = 0; i < mm_value_len(log_tag);) {
-        const char *name = mm_dict_name_at(log_tag, i);
+    return size >= 2 && strcmp(name + size - 2, "lr") == 0;
+}
 
-        if (!ends_with(name, "lr")) {
-            i++;
+/* Every "...lr" of the record goes to the line and leaves `log_tag`. */
+static void print_lr(const struct job *job, const mm_value *tag, mm_value *log_tag,
+                     mmi_str *out)
+{
+    const char *space = "";
+
+    for (size_t i = 0; i < mm_value_len(tag) && !mm_has_error(); i++) {
+        const char *name = mm_dict_name_at(tag, i);
+        char text[NUMBER_SIZE];
+
+        if (!is_lr(name))
             continue;
-        }
-        mmi_str_addf(out, "%s%s: %.*e", first ? "" : " ", name, (int)self->num_digits,
-                     mm_value_f64(mm_dict_at(log_tag, i)));
-        first = false;
-        (void)mm_dict_remove(log_tag, name);
+        (void)mm_f64_format_exponent(mm_value_f64(mm_dict_at(tag, i)),
+                                     (int)job->self->num_digits, text, sizeof(text));
+        mmi_str_addf(out, "%s%s: %s", space, bare(job, name), text);
+        space = " ";
+        (void)mm_dict_remove(log_tag, bare(job, name));
     }
     mmi_str_addf(out, "  ");
 }
 
 /* eta, time and data_time, if all three are known; they leave `log_tag`. */
-static void print_times(const struct log_processor *self, mm_runner *runner,
-                        mm_value *log_tag, mmi_str *out)
+static void print_times(const struct job *job, mm_value *log_tag, mmi_str *out)
 {
     const mm_value *time = mm_dict_find(log_tag, "time");
     const mm_value *data_time = mm_dict_find(log_tag, "data_time");
-    const mm_value *eta = mm_hub_find_info(runner->hub, "eta");
+    const mm_value *eta = mm_hub_find_info(job->place->hub, "eta");
 
     if (time == NULL || data_time == NULL || eta == NULL)
         return;
     print_eta(out, mm_value_f64(eta));
-    mmi_str_addf(out, "time: %.*f  data_time: %.*f  ", (int)self->num_digits,
-                 mm_value_f64(time), (int)self->num_digits, mm_value_f64(data_time));
+    mmi_str_addf(out, "time: ");
+    print_fixed(job, out, mm_value_f64(time));
+    mmi_str_addf(out, "  data_time: ");
+    print_fixed(job, out, mm_value_f64(data_time));
+    mmi_str_addf(out, "  ");
     (void)mm_dict_remove(log_tag, "time");
     (void)mm_dict_remove(log_tag, "data_time");
 }
 
-/* "name: value" items separated by two spaces. Numbers print with num_digits. */
-static void print_items(const struct log_processor *self, const mm_value *items,
-                        const char *only_prefix, mmi_str *out)
+/* A float with num_digits; a text as it is; a tensor on lines of its own. */
+static void print_value(const struct job *job, const mm_value *value, mmi_str *out)
 {
-    bool first = true;
+    const char *around = mm_value_kind(value) == MM_KIND_OBJECT ? "\n" : "";
 
-    for (size_t i = 0; i < mm_value_len(items); i++) {
-        const char *name = mm_dict_name_at(items, i);
-        const mm_value *value = mm_dict_at(items, i);
+    if (mm_value_kind(value) == MM_KIND_F64) {
+        print_fixed(job, out, mm_value_f64(value));
+    } else if (mm_value_kind(value) == MM_KIND_STR) {
+        mmi_str_add(out, mm_value_str(value));
+    } else {
+        char *text = mm_value_repr(value);
 
-        if (only_prefix != NULL && strncmp(name, only_prefix, strlen(only_prefix)) != 0)
-            continue;
-        mmi_str_addf(out, "%s%s: ", first ? "" : "  ", name);
-        first = false;
-        if (mm_value_kind(value) == MM_KIND_F64) {
-            mmi_str_addf(out, "%.*f", (int)self->num_digits, mm_value_f64(value));
-        } else {
-            char *text = mm_value_kind(value) == MM_KIND_STR
-                             ? mm_strdup(mm_value_str(value))
-                             : mm_value_repr(value);
-
-            mmi_str_addf(out, "%s", text == NULL ? "" : text);
-            mm_free(text);
-        }
+        mmi_str_addf(out, "%s%s%s", around, text == NULL ? "" : text, around);
+        mm_free(text);
     }
 }
 
-static mm_status finish(mm_log_text *out, mm_value *tag, mmi_str *line)
+/* "name: value" items between two spaces; `*first` says whether none came before. */
+static void print_items(const struct job *job, const mm_value *items,
+                        const char *only_prefix, bool *first, mmi_str *out)
+{
+    for (size_t i = 0; i < mm_value_len(items) && !mm_has_error(); i++) {
+        const char *name = mm_dict_name_at(items, i);
+
+        if (strncmp(name, only_prefix, strlen(only_prefix)) != 0)
+            continue;
+        mmi_str_addf(out, "%s%s: ", *first ? "" : "  ", name);
+        *first = false;
+        print_value(job, mm_dict_at(items, i), out);
+    }
+}
+
+/* ---- the two calls ---- */
+
+static mm_status finish(mm_log_text *out, MM_TAKES mm_value *tag, mmi_str *line)
 {
     char *text = mmi_str_take(line);
 
@@ -357,113 +399,143 @@ static mm_status finish(mm_log_text *out, mm_value *tag, mmi_str *line)
     return MM_OK;
 }
 
-mm_status mm_runner_log_iter(mm_runner *runner, int64_t batch_idx, mm_mode mode,
-                             mm_log_text *out)
+static void print_iter_line(const struct job *job, const mm_value *tag,
+                            mm_value *log_tag, mmi_str *out)
 {
-    const struct log_processor *self = mm_instance_self(runner->log_processor);
-    const char *name = mmi_mode_name(mode);
-    mm_value *log_tag = collect(self, runner, name, false);
+    bool first = true;
+
+    if (job->self->by_epoch)
+        print_epoch_header(job, out);
+    else
+        print_iter_header(job, out);
+    print_lr(job, tag, log_tag, out);
+    print_times(job, log_tag, out);
+    if (job->place->memory_mb >= 0)
+        mmi_str_addf(out, "memory: %" PRId64 "  ", job->place->memory_mb);
+    if (job->mode != MM_MODE_TEST)
+        print_items(job, log_tag, job->mode == MM_MODE_VAL ? "val/loss" : "", &first,
+                    out);
+}
+
+mm_status mmi_log_after_iter(const void *processor, const mmi_log_place *place,
+                             int64_t batch_idx, mm_mode mode, mm_log_text *out)
+{
+    struct job job = make_job(processor, place, batch_idx, mode);
+    mm_value *log_tag = collect(&job, false);
+    mm_value *tag =
+        job.self->log_with_hierarchy ? collect(&job, true) : mm_value_copy(log_tag);
     mmi_str line = {0};
 
-    add_custom(self, runner, name, false, batch_idx, log_tag);
-    mm_value *tag = self->log_with_hierarchy ? collect(self, runner, name, true)
-                                             : mm_value_copy(log_tag);
-
-    if (self->log_with_hierarchy)
-        add_custom(self, runner, name, true, batch_idx, tag);
     if (!mm_has_error()) {
-        if (self->by_epoch)
-            print_epoch_header(runner, mode, batch_idx, &line, tag);
-        else
-            print_iter_header(runner, mode, batch_idx, &line);
-        mm_dict_put_i64(tag, "iter",
-                        runner->loops[MM_MODE_TRAIN] == NULL ? 0 : runner->at.iter + 1);
-        print_lr(self, log_tag, &line);
-        print_times(self, runner, log_tag, &line);
-        if (mode == MM_MODE_TRAIN)
-            print_items(self, log_tag, NULL, &line);
-        else if (mode == MM_MODE_VAL)
-            print_items(self, log_tag, "val/loss", &line);
+        if (job.self->by_epoch && mode != MM_MODE_TEST)
+            mm_dict_put_i64(tag, "epoch", epoch_of(&job));
+        mm_dict_put_i64(tag, "iter", place->has_train_loop ? place->iter + 1 : 0);
+        if (place->memory_mb >= 0)
+            mm_dict_put_i64(tag, "memory", place->memory_mb);
+        print_iter_line(&job, tag, log_tag, &line);
     }
     mm_value_unref(log_tag);
     return finish(out, tag, &line);
 }
 
-/* Results that are no numbers: runtime information under "val/" or "test/". */
-static void add_non_scalars(const struct log_processor *self, mm_runner *runner,
-                            const char *mode, mm_value *out)
+static void print_epoch_line(const struct job *job, const mm_value *const parts[3],
+                             mmi_str *out)
 {
-    const mm_value *info = mm_hub_infos(runner->hub);
+    int64_t len = job->place->num_batches;
+    bool first = true;
 
-    for (size_t i = 0; i < mm_value_len(info) && !mm_has_error(); i++) {
-        const char *name = mm_dict_name_at(info, i);
-
-        if (name != NULL && strncmp(name, mode, strlen(mode)) == 0)
-            mm_dict_put(out, self->log_with_hierarchy ? name : bare(name, mode),
-                        mm_dict_at(info, i));
-    }
+    mmi_str_addf(out, "%s(%s) ", job->self->by_epoch ? "Epoch" : "Iter", job->prefix);
+    if (job->self->by_epoch && job->mode == MM_MODE_VAL)
+        mmi_str_addf(out, "[%" PRId64 "]", epoch_of(job));
+    mmi_str_addf(out, "[%" PRId64 "/%" PRId64 "]    ", len, len);
+    for (size_t i = 0; i < 3; i++)
+        print_items(job, parts[i], "", &first, out);
 }
 
-/* Scalar records of validation hold numbers alone; those of test hold everything. */
-static void numbers_only(mm_value *tag)
+static void put_all(mm_value *dict, const mm_value *more)
 {
-    for (size_t i = 0; i < mm_value_len(tag);) {
-        mm_kind kind = mm_value_kind(mm_dict_at(tag, i));
-
-        if (kind == MM_KIND_F64 || kind == MM_KIND_I64)
-            i++;
-        else
-            (void)mm_dict_remove(tag, mm_dict_name_at(tag, i));
-    }
+    for (size_t i = 0; i < mm_value_len(more) && !mm_has_error(); i++)
+        mm_dict_put(dict, mm_dict_name_at(more, i), mm_dict_at(more, i));
 }
 
-/* Moves time and data_time of `tag` to the end of the dict. */
-static void times_last(mm_value *tag, const char *mode)
+/* Records of validation hold numbers alone; those of test hold everything. */
+mm_status mmi_log_after_epoch(const void *processor, const mmi_log_place *place,
+                              int64_t num_done, mm_mode mode, mm_log_text *out)
 {
-    static const char *const names[] = {"data_time", "time"};
-
-    for (size_t n = 0; n < 2; n++) {
-        for (size_t i = 0; i < mm_value_len(tag); i++) {
-            const char *name = mm_dict_name_at(tag, i);
-
-            if (name == NULL || strcmp(bare(name, mode), names[n]) != 0)
-                continue;
-            double value = mm_value_f64(mm_dict_at(tag, i));
-            char *copy = mm_strdup(name);
-
-            (void)mm_dict_remove(tag, name);
-            mm_dict_put_f64(tag, copy, value);
-            mm_free(copy);
-            break;
-        }
-    }
-}
-
-mm_status mm_runner_log_epoch(mm_runner *runner, int64_t batch_idx, mm_mode mode,
-                              mm_log_text *out)
-{
-    const struct log_processor *self = mm_instance_self(runner->log_processor);
-    const char *name = mmi_mode_name(mode);
-    int64_t len = mm_loader_len(mm_runner_loader(runner, mode));
-    mm_value *tag = collect(self, runner, name, self->log_with_hierarchy);
+    struct job job = make_job(processor, place, num_done, mode);
+    mm_value *tag = collect(&job, job.self->log_with_hierarchy);
     mmi_str line = {0};
 
+    if (!mm_has_error())
+        add_times(&job, tag);
+    mm_value *times = split_times(&job, tag);
+    mm_value *others = collect_non_scalars(&job);
+
     if (!mm_has_error()) {
-        add_custom(self, runner, name, self->log_with_hierarchy, batch_idx, tag);
-        add_times(self, runner, name, self->log_with_hierarchy, batch_idx, tag);
-        add_non_scalars(self, runner, name, tag);
-        times_last(tag, name);
+        print_epoch_line(&job, (const mm_value *const[]){tag, others, times}, &line);
+        if (mode == MM_MODE_TEST)
+            put_all(tag, others);
+        put_all(tag, times);
     }
-    if (!mm_has_error()) {
-        mmi_str_addf(&line, "%s(%s) ", self->by_epoch ? "Epoch" : "Iter", name);
-        if (self->by_epoch && mode == MM_MODE_VAL)
-            mmi_str_addf(&line, "[%" PRId64 "]", runner->at.epoch);
-        mmi_str_addf(&line, "[%" PRId64 "/%" PRId64 "]    ", len, len);
-        print_items(self, tag, NULL, &line);
-    }
-    if (mode == MM_MODE_VAL)
-        numbers_only(tag);
+    mm_value_unref(others);
+    mm_value_unref(times);
     return finish(out, tag, &line);
+}
+
+size_t mmi_log_reach(const void *processor, int64_t epoch_batches)
+{
+    const struct log_processor *self = processor;
+    size_t most = (size_t)self->window_size;
+
+    for (size_t i = 0; i < self->rows.count; i++) {
+        const mmi_log_row *row = &self->rows.data[i];
+        size_t reach = row->window == MMI_WINDOW_COUNT   ? (size_t)row->size
+                       : row->window == MMI_WINDOW_EPOCH ? (size_t)epoch_batches
+                                                         : SIZE_MAX;
+
+        most = reach > most ? reach : most;
+    }
+    return most;
+}
+
+/* ---- of a runner ---- */
+
+static mmi_log_place place_of(mm_runner *runner, mm_mode mode)
+{
+    return (mmi_log_place){
+        .hub = runner->hub,
+        .epoch = runner->at.epoch,
+        .iter = runner->at.iter,
+        .max_epochs = runner->at.max_epochs,
+        .max_iters = runner->at.max_iters,
+        .num_batches = mm_loader_len(mm_runner_loader(runner, mode)),
+        .has_train_loop = runner->loops[MM_MODE_TRAIN] != NULL,
+        .memory_mb = -1,
+    };
+}
+
+size_t mmi_log_window(mm_runner *runner)
+{
+    return mmi_log_reach(mm_instance_self(runner->log_processor),
+                         mm_loader_len(mm_runner_loader(runner, MM_MODE_TRAIN)));
+}
+
+mm_status mm_runner_log_iter(mm_runner *runner, int64_t batch_idx, mm_mode mode,
+                             mm_log_text *out)
+{
+    mmi_log_place place = place_of(runner, mode);
+
+    return mmi_log_after_iter(mm_instance_self(runner->log_processor), &place,
+                              batch_idx, mode, out);
+}
+
+mm_status mm_runner_log_epoch(mm_runner *runner, int64_t num_batches, mm_mode mode,
+                              mm_log_text *out)
+{
+    mmi_log_place place = place_of(runner, mode);
+
+    return mmi_log_after_epoch(mm_instance_self(runner->log_processor), &place,
+                               num_batches, mode, out);
 }
 
 void mm_log_text_deinit(mm_log_text *text)
