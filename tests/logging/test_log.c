@@ -269,7 +269,8 @@ static void errors_show_all_they_know(void **state)
     mm_log_error(&error);
     assert_int_equal(console.lines, 1);
     mm_log(MM_LOG_ERROR, "here");
-    assert_non_null(strstr(console.text, " - ERROR - tests/logging/test_log.c - "
+    assert_non_null(strstr(console.text, " - ERROR - "));
+    assert_non_null(strstr(console.text, "tests/logging/test_log.c - "
                                          "errors_show_all_they_know - "));
 }
 
