@@ -170,6 +170,9 @@ MM_API mm_status mm_runner_set_model(mm_runner *runner, MM_TAKES mm_module *mode
  * for its weights: for after_load_checkpoint. */
 MM_API bool mm_runner_is_resuming(const mm_runner *runner);
 MM_API mm_optim_wrapper *mm_runner_optim_wrapper(const mm_runner *runner);
+/** The config of the optimizer wrapper that is in force: `optim_wrapper`, or what the
+ * `strategy` of a FlexibleRunner makes of it. NULL if there is none. */
+MM_API mm_value *mm_runner_optim_config(const mm_runner *runner);
 /** The loader of a mode, built if it was not yet. */
 MM_API mm_loader *mm_runner_loader(mm_runner *runner, mm_mode mode);
 MM_API mm_evaluator *mm_runner_evaluator(mm_runner *runner, mm_mode mode);

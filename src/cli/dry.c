@@ -120,7 +120,7 @@ static mm_status try_one_batch(mm_runner *runner)
     if (!mm_has_error() && mm_module_init_weights(model) == MM_OK &&
         mm_module_train(model, true) == MM_OK) {
         wrapper = mm_optim_wrapper_build(
-            model, mm_config_get(config, "optim_wrapper"),
+            model, mm_runner_optim_config(runner),
             mm_value_kind(scope) == MM_KIND_STR ? mm_value_str(scope) : NULL);
     }
     if (wrapper != NULL && mm_loader_begin(loader, 0) == MM_OK &&

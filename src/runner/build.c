@@ -36,7 +36,16 @@ mm_status mmi_build_model(mm_runner *runner)
     return mm_nn_revert_sync_batchnorm(runner->model); /* one process */
 }
 
-/* Linear scaling of learning rates with the batch size: MMEngine's auto_scale_lr. */
+/* Iterations per step of the optimizer; of several optimizers the first one's. */
+static int64_t accumulation(const mm_optim_wrapper *wrapper)
+{
+    if (!mm_optim_wrapper_is_dict(wrapper))
+        return mm_optim_wrapper_accumulative_counts(wrapper);
+    return mm_optim_wrapper_accumulative_counts(mm_optim_wrapper_child(wrapper, 0));
+}
+
+/* Linear scaling of learning rates with the batch size: MMEngine's auto_scale_lr, which
+ * does not count accumulation; `count_accumulation=True` is ours and does. */
 static mm_status scale_lr(mm_runner *runner)
 {
     const mm_value *config = mmi_section(runner, "auto_scale_lr");
@@ -45,18 +54,28 @@ static mm_status scale_lr(mm_runner *runner)
     if (config == NULL || !mm_value_is_true(mm_dict_find(config, "enable")) ||
         loader == NULL)
         return mm_pending();
+    const mm_value *counted = mm_dict_find(config, "count_accumulation");
     int64_t base = mm_value_i64(mm_dict_get(config, "base_batch_size"));
     int64_t batch = mm_loader_batch_size(loader);
+    int64_t counts = accumulation(runner->optim_wrapper);
 
     if (!mm_has_error() && base < 1)
         (void)mm_raise(MM_ECONFIG, "auto_scale_lr.base_batch_size must be at least 1");
     if (mm_has_error())
         return mm_error_locate(mm_dict_source(runner->root, "auto_scale_lr"));
+    if (counted != NULL && mm_value_is_true(counted))
+        batch *= counts;
     double ratio = (double)batch / (double)base;
+
     mm_log(MM_LOG_INFO,
            "LR is set based on batch size of %lld and the current batch size is %lld. "
            "Scaling the original LR by %.6g.",
            (long long)base, (long long)batch, ratio);
+    if (counts > 1)
+        mm_log(MM_LOG_INFO,
+               "gradients are accumulated over %lld iterations: the optimizer sees "
+               "batches of %lld",
+               (long long)counts, (long long)(mm_loader_batch_size(loader) * counts));
     return mm_optim_wrapper_scale_lr(runner->optim_wrapper, ratio);
 }
 
@@ -72,7 +91,7 @@ mm_status mmi_build_optim(mm_runner *runner)
     if (runner->optim_wrapper != NULL)
         return mm_pending();
     runner->optim_wrapper = mm_optim_wrapper_build(
-        runner->model, mmi_section(runner, "optim_wrapper"), runner->scope);
+        runner->model, mm_runner_optim_config(runner), runner->scope);
     if (runner->optim_wrapper == NULL)
         return mm_pending();
     mm_optim_wrapper_set_scalar_sink(runner->optim_wrapper, scalar_to_hub, runner);
@@ -171,4 +190,5 @@ void mmi_build_free(mm_runner *runner)
     mm_module_unref(runner->model);
     mm_value_unref(runner->metrics);
     mm_value_unref(runner->before_val);
+    mm_value_unref(runner->optim_config);
 }

@@ -9,5 +9,12 @@ const mm_component *const mmi_runner_components[] = {
     &mmi_val_loop,
     &mmi_test_loop,
     &mmi_log_processor,
+    &mmi_single_device_strategy,
+    &mmi_ddp_strategy,
+    &mmi_fsdp_strategy,
+    &mmi_deepspeed_strategy,
+    &mmi_colossalai_strategy,
+    &mmi_deepspeed_wrapper,
+    &mmi_colossalai_wrapper,
     NULL,
 };

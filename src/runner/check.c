@@ -49,6 +49,7 @@ static const char *const known_keys[] = {
     "numerics",
     "memory_format",
     "resume_policy",
+    "strategy",
     NULL,
 };
 
@@ -266,7 +267,7 @@ bool mmi_wants_reference(const mm_runner *runner)
 
 mm_status mmi_check_optim(const mm_runner *runner)
 {
-    mm_value *optim = mmi_section(runner, "optim_wrapper");
+    mm_value *optim = mm_runner_optim_config(runner);
     mm_value *schedulers = mmi_section(runner, "param_scheduler");
 
     if (optim != NULL) {
@@ -287,15 +288,15 @@ mm_status mmi_check_optim(const mm_runner *runner)
                : mmi_check_schedulers(runner, schedulers, "param_scheduler");
 }
 
-mm_status mmi_check(const mm_runner *runner)
+mm_status mmi_check(mm_runner *runner)
 {
     if (mm_value_kind(runner->root) != MM_KIND_DICT)
         return mm_raise(MM_ECONFIG, "the config is a %s, not a dict",
                         mm_value_type_name(runner->root));
     if (mmi_check_groups(runner) < 0 || mmi_check_model(runner) < 0 ||
-        mmi_check_optim(runner) < 0 || mmi_numerics_check(runner) < 0 ||
-        mmi_memory_format_check(runner) < 0 || mmi_resume_policy_check(runner) < 0 ||
-        mmi_hooks_check(runner) < 0)
+        mmi_strategy_check(runner) < 0 || mmi_check_optim(runner) < 0 ||
+        mmi_numerics_check(runner) < 0 || mmi_memory_format_check(runner) < 0 ||
+        mmi_resume_policy_check(runner) < 0 || mmi_hooks_check(runner) < 0)
         return mm_pending();
     for (int mode = MM_MODE_TRAIN; mode <= MM_MODE_TEST; mode++) {
         /* What is not built here may stand in sections that this run leaves alone; the

@@ -142,6 +142,7 @@ struct mm_runner {
     mm_hub *hub;
     mm_visualizer *visualizer;
     mm_instance *log_processor;
+    mm_value *optim_config; /* owned; `optim_wrapper` as the strategy makes it */
     mm_module *model;
     mm_optim_wrapper *optim_wrapper;
     mmi_scheduler *schedulers;
@@ -248,7 +249,7 @@ mm_status mmi_memory_format_begin(mm_runner *runner);
 mm_status mmi_memory_format_resume(mm_runner *runner, const mm_value *own);
 
 /* check.c */
-mm_status mmi_check(const mm_runner *runner);
+mm_status mmi_check(mm_runner *runner);
 /* Its parts. While an audit is on they report and go on. */
 mm_status mmi_check_groups(const mm_runner *runner);
 mm_status mmi_check_model(const mm_runner *runner);
@@ -281,6 +282,14 @@ mm_value *mmi_own_state(mm_runner *runner);
 mm_status mmi_resume_own(mm_runner *runner, const mm_value *own);
 /* States of the generators, and which loaders have drawn from them; yours. */
 mm_value *mmi_random_state(mm_runner *runner);
+
+/* strategy.c */
+extern const mm_component mmi_single_device_strategy, mmi_ddp_strategy,
+    mmi_fsdp_strategy, mmi_deepspeed_strategy, mmi_colossalai_strategy,
+    mmi_deepspeed_wrapper, mmi_colossalai_wrapper;
+/* Checks `strategy` and works out what it makes of the optimizer wrapper's config. */
+mm_status mmi_strategy_check(mm_runner *runner);
+void mmi_strategy_log(const mm_runner *runner);
 
 /* resume_policy.c */
 /* The word of `resume_policy`: "checkpoint" or "config". */

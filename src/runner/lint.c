@@ -256,7 +256,7 @@ static bool is_whole(const struct lint *lint)
 
 static void check_optim(struct lint *lint)
 {
-    mm_value *optim = section(lint, "optim_wrapper");
+    mm_value *optim = mm_runner_optim_config(&lint->runner);
     mm_value *constructor = mm_value_kind(optim) == MM_KIND_DICT
                                 ? mm_dict_find(optim, "constructor")
                                 : NULL;
@@ -342,6 +342,8 @@ static void check_sections(struct lint *lint)
         (void)mmi_check_model(&lint->runner);
     check_model(lint);
     check_mode(lint, MM_MODE_TRAIN);
+    (void)mmi_strategy_check(&lint->runner);
+    settle(lint, "strategy");
     check_optim(lint);
     check_mode(lint, MM_MODE_VAL);
     check_mode(lint, MM_MODE_TEST);
@@ -370,7 +372,7 @@ struct keys {
 
 static const struct keys plain_sections[] = {
     {"randomness", true, {"seed", "diff_rank_seed", "deterministic", "stream"}},
-    {"auto_scale_lr", false, {"enable", "base_batch_size"}},
+    {"auto_scale_lr", false, {"enable", "base_batch_size", "count_accumulation"}},
     {"env_cfg", false, {"cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"}},
 };
 
@@ -535,6 +537,7 @@ mm_status mm_config_lint(const mm_lint_args *args, size_t *out_num_checked)
         check_rest(&lint);
     }
     (void)mmi_audit_set(former);
+    mm_value_unref(lint.runner.optim_config);
     mmi_vec_deinit(&lint.spots);
     if (out_num_checked != NULL)
         *out_num_checked = audit.num_built;

@@ -89,10 +89,17 @@ mm_status mm_runner_load_checkpoint(mm_runner *runner, const char *path)
 mm_status mmi_load_or_resume(mm_runner *runner)
 {
     const mm_value *load_from = mmi_section(runner, "load_from");
-    bool resume = mm_value_is_true(mm_dict_find(runner->root, "resume"));
+    const mm_value *given = mmi_section(runner, "resume");
+    bool resume = given != NULL && mm_value_is_true(given);
 
     if (runner->has_loaded)
         return mm_pending();
+    if (resume && mm_value_kind(given) == MM_KIND_STR) {
+        if (load_from != NULL)
+            return mm_raise(MM_ECONFIG, "'resume' names a file, so 'load_from' must "
+                                        "not be given");
+        load_from = given;
+    }
     if (load_from != NULL)
         return resume ? mm_runner_resume(runner, mm_value_str(load_from))
                       : mm_runner_load_checkpoint(runner, mm_value_str(load_from));

@@ -390,7 +390,7 @@ static void describe_batch(mmi_str *out, const mm_value *value)
  * precision, on which the times depend. */
 static void describe_precision(mmi_str *out, const mm_runner *runner, const char *key)
 {
-    const mm_value *value = mmi_find_in(mmi_section(runner, "optim_wrapper"), key);
+    const mm_value *value = mmi_find_in(mm_runner_optim_config(runner), key);
     char *text = value == NULL ? NULL : mm_value_repr(value);
 
     mmi_str_addf(out, "%s %s\n", key, text == NULL ? "-" : text);

@@ -199,7 +199,7 @@ static mm_status build_model(mm_runner *runner, const mm_value *file)
     if (mmi_build_model(runner) < 0)
         return mm_pending();
     runner->optim_wrapper = mm_optim_wrapper_build(
-        runner->model, mmi_section(runner, "optim_wrapper"), runner->scope);
+        runner->model, mm_runner_optim_config(runner), runner->scope);
     return mm_pending();
 }
 

@@ -34,6 +34,7 @@ mm_runner *mm_runner_new(mm_config *config)
     if (import_plugins(runner) < 0 || mmi_check(runner) < 0 || mmi_setup(runner) < 0 ||
         mmi_build_model(runner) < 0 || mmi_hooks_register_all(runner) < 0)
         goto fail;
+    mmi_strategy_log(runner);
     char *info = mm_runner_hooks_info(runner);
     if (info == NULL)
         goto fail;

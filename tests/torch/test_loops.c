@@ -212,6 +212,95 @@ static void a_loop_of_a_plugin_runs(void **state)
     parts_remove_dir(dir);
 }
 
+/* --- what a config makes of the optimizer wrapper --- */
+
+typedef struct wrapper_facts {
+    const char *type;
+    int64_t counts;
+    double lr;
+} wrapper_facts;
+
+/* Trains one epoch with `more` and looks at the wrapper. */
+static wrapper_facts train_and_look(const char *more)
+{
+    char *dir = parts_new_dir();
+    char *text = mm_strfmt("train_cfg['max_epochs'] = 1\n%s", more);
+    mm_config *config;
+    mm_runner *runner = open_runner(dir, text, &config);
+
+    if (runner == NULL || mm_runner_train(runner) < 0)
+        fail_msg("%s\n%s", mm_error_peek()->message, more);
+    mm_optim_wrapper *wrapper = mm_runner_optim_wrapper(runner);
+    mm_value *lr = mm_optim_wrapper_get_lr(wrapper);
+    const mm_value *type = mm_dict_find(mm_runner_optim_config(runner), "type");
+    wrapper_facts facts = {
+        .type = type == NULL                                         ? ""
+                : strcmp(mm_value_str(type), "AmpOptimWrapper") == 0 ? "amp"
+                                                                     : "plain",
+        .counts = mm_optim_wrapper_accumulative_counts(wrapper),
+        .lr = mm_value_f64(mm_list_get(mm_dict_get(lr, "lr"), 0)),
+    };
+
+    mm_value_unref(lr);
+    close_runner(runner, config);
+    mm_free(text);
+    parts_remove_dir(dir);
+    return facts;
+}
+
+static void configs_of_flexible_runner_train(void **state)
+{
+    (void)state;
+    wrapper_facts facts = train_and_look("runner_type = 'FlexibleRunner'\n"
+                                         "strategy = dict(type='DDPStrategy')\n");
+
+    assert_string_equal(facts.type, "");
+    facts = train_and_look(
+        "runner_type = 'FlexibleRunner'\n"
+        "optim_wrapper['type'] = 'DeepSpeedOptimWrapper'\n"
+        "strategy = dict(type='DeepSpeedStrategy', bf16=dict(enabled=True),"
+        " gradient_clipping=1.0, gradient_accumulation_steps=2,"
+        " zero_optimization=dict(stage=1))\n");
+    assert_string_equal(facts.type, "amp");
+    assert_int_equal(facts.counts, 2);
+    facts = train_and_look("optim_wrapper['type'] = 'DeepSpeedOptimWrapper'\n"
+                           "strategy = dict(type='DeepSpeedStrategy', "
+                           "config=dict(gradient_accumulation_steps=3))\n");
+    assert_string_equal(facts.type, "plain");
+    assert_int_equal(facts.counts, 3);
+    facts = train_and_look("optim_wrapper['type'] = 'ColossalAIOptimWrapper'\n"
+                           "strategy = dict(type='ColossalAIStrategy', "
+                           "mixed_precision='bf16', plugin='gemini')\n");
+    assert_string_equal(facts.type, "amp");
+    facts = train_and_look(
+        "strategy = dict(type='FSDPStrategy', model_wrapper=dict(auto_wrap_policy="
+        "dict(type='torch.distributed.fsdp.wrap.size_based_auto_wrap_policy',"
+        " min_num_params=1e7)))\n");
+    assert_string_equal(facts.type, "");
+    assert_refused("optim_wrapper['type'] = 'DeepSpeedOptimWrapper'\n",
+                   "DeepSpeedOptimWrapper needs its strategy");
+    assert_refused("strategy = dict(type='DeepSpedStrategy')\n", "DeepSpedStrategy");
+    assert_refused("strategy = dict(type='DeepSpeedStrategy', fp17=dict())\n", "fp17");
+}
+
+/* MMEngine's rule, and the same with accumulation counted. */
+static void learning_rates_are_scaled(void **state)
+{
+    (void)state;
+    assert_true(fabs(train_and_look("").lr - 0.05) < 1e-15);
+    assert_true(fabs(train_and_look("auto_scale_lr = dict(base_batch_size=8,"
+                                    " enable=True)\n")
+                         .lr -
+                     0.025) < 1e-15);
+    assert_true(fabs(train_and_look("optim_wrapper['accumulative_counts'] = 4\n"
+                                    "auto_scale_lr = dict(base_batch_size=8,"
+                                    " enable=True, count_accumulation=True)\n")
+                         .lr -
+                     0.1) < 1e-15);
+    assert_refused("auto_scale_lr = dict(base_batch_size=0, enable=True)\n",
+                   "base_batch_size must be at least 1");
+}
+
 int test_loops(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +308,8 @@ int test_loops(void)
         cmocka_unit_test_setup(sets_that_do_not_fit_are_refused, set_up),
         cmocka_unit_test_setup(losses_behind_predictions_become_metrics, set_up),
         cmocka_unit_test_setup(a_loop_of_a_plugin_runs, set_up),
+        cmocka_unit_test_setup(configs_of_flexible_runner_train, set_up),
+        cmocka_unit_test_setup(learning_rates_are_scaled, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
