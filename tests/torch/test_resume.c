@@ -120,6 +120,18 @@ static void stopping_in_a_validation_is_exact(void **state)
     parts_remove_dir(whole);
 }
 
+static void early_stopping_is_exact(void **state)
+{
+    static const char more[] =
+        "custom_hooks = [dict(type='EarlyStoppingHook', monitor='toy/error',"
+        " rule='less', min_delta=10.0, patience=2)]\n"
+        "train_cfg['max_epochs'] = 9\n"
+        "default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1,"
+        " save_best='toy/error', rule='less'))\n";
+    (void)state;
+    assert_every_file_is_exact(more, "epoch_%d.pth", 3);
+}
+
 /* What a run has at its end. */
 typedef struct outcome {
     double lr;
@@ -246,6 +258,7 @@ int test_resume(void)
         cmocka_unit_test_setup(the_first_stage_after_resuming_is_the_validation_owed,
                                set_up),
         cmocka_unit_test_setup(stopping_in_a_validation_is_exact, set_up),
+        cmocka_unit_test_setup(early_stopping_is_exact, set_up),
         cmocka_unit_test_setup(policy_decides_between_config_and_checkpoint, set_up),
         cmocka_unit_test_setup(differences_are_a_table_in_the_log, set_up),
         cmocka_unit_test_setup(a_policy_that_is_none_is_refused, set_up),
