@@ -59,13 +59,15 @@ static const char *const called[] = {"globals", "float", "set", "range"};
  * it. No config keeps names that begin so, but options may set such a key. */
 static void write_called(const struct writer *w, mmi_str *out, const char *name)
 {
-    char other[64] = "";
-    int count = 0;
+    static const char underscores[] = "________________";
+    char other[64];
+    size_t count = 0;
 
-    do {
-        (void)snprintf(other, sizeof other, "%.*s%s", count, "________________", name);
+    (void)snprintf(other, sizeof other, "%s", name);
+    while (w->top != NULL && mm_dict_has(w->top, other) && count < sizeof underscores) {
         count += count == 0 ? 2 : 1;
-    } while (w->top != NULL && count < 16 && mm_dict_has(w->top, other));
+        (void)snprintf(other, sizeof other, "%.*s%s", (int)count, underscores, name);
+    }
     mmi_str_add(out, other);
 }
 

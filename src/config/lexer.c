@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/chars.h"
+#include "config/lexer_scan.h"
 #include "mmengine/memory.h"
 
 typedef struct lexer {
@@ -94,8 +95,7 @@ static const char *const keywords[] = {
 
 enum { NUM_KEYWORDS = sizeof(keywords) / sizeof(keywords[0]) };
 
-/* The keyword's token, or TOK_NAME. */
-static mmi_tok find_keyword(const char *text, size_t size)
+mmi_tok mmi_find_keyword(const char *text, size_t size)
 {
     size_t low = 0;
     size_t high = NUM_KEYWORDS;
@@ -124,7 +124,7 @@ static mmi_tok find_keyword(const char *text, size_t size)
 
 bool mmi_is_keyword(const char *text, size_t size)
 {
-    return find_keyword(text, size) != TOK_NAME;
+    return mmi_find_keyword(text, size) != TOK_NAME;
 }
 
 const char *mmi_tok_name(mmi_tok kind)
@@ -182,181 +182,6 @@ static bool has_error(const lexer *lex)
 
 /* ---- strings ---- */
 
-/* Strings and fields inside each other; what is deeper is taken for damaged. */
-enum { MAX_FIELDS = 150 };
-
-static const char *skip_string(const char *p, const char *end, bool formatted,
-                               int depth);
-
-/* True if the letters before the quote at `p` make it an f-string. */
-static bool is_formatted(const char *begin, const char *p)
-{
-    bool found = false;
-
-    for (int i = 0; i < 2 && p > begin; i++) {
-        char c = *--p;
-
-        if (c == 'f' || c == 'F') {
-            found = true;
-        } else if (strchr("rRbBuU", c) == NULL) {
-            return found && !mmi_is_name_part((unsigned char)c);
-        }
-    }
-    return found && (p == begin || !mmi_is_name_part((unsigned char)p[-1]));
-}
-
-/* From behind the ':' of a field to behind its '}', or NULL. */
-static const char *skip_field(const char *p, const char *end, char quote, bool triple,
-                              int nesting);
-
-static const char *skip_spec(const char *p, const char *end, char quote, bool triple,
-                             int nesting)
-{
-    while (p != NULL && p < end && *p != '}') {
-        if (*p == quote && !triple) {
-            return NULL;
-        }
-        p = *p == '{' ? skip_field(p + 1, end, quote, triple, nesting + 1) : p + 1;
-    }
-    return p != NULL && p < end ? p + 1 : NULL;
-}
-
-/* From behind the '{' of a replacement field to behind its '}', or NULL. Quotes inside
- * are strings of their own, even of the same kind, as in Python 3.12. */
-static const char *skip_field(const char *p, const char *end, char quote, bool triple,
-                              int nesting)
-{
-    const char *begin = p;
-    int depth = 0;
-
-    if (nesting > MAX_FIELDS) {
-        return NULL;
-    }
-    while (p != NULL && p < end) {
-        char c = *p;
-
-        if (c == '\n' && !triple) {
-            return NULL;
-        }
-        if (c == '\'' || c == '"') {
-            p = skip_string(p, end, is_formatted(begin, p), nesting + 1);
-            continue;
-        }
-        if (c == '(' || c == '[' || c == '{') {
-            depth++;
-        } else if (c == '}' && depth == 0) {
-            return p + 1;
-        } else if (c == ')' || c == ']' || c == '}') {
-            depth--;
-        } else if (c == ':' && depth == 0) {
-            return skip_spec(p + 1, end, quote, triple, nesting);
-        }
-        p++;
-    }
-    return NULL;
-}
-
-/* From the opening quote to behind the closing one, or NULL if there is none. A string
- * whose field has no end is taken as if it had none at all, so that it can be reported;
- * a string inside it then has no end, or trying would take exponential time. */
-static const char *skip_string(const char *p, const char *end, bool formatted,
-                               int depth)
-{
-    char quote = *p;
-    bool triple = end - p >= 3 && p[1] == quote && p[2] == quote;
-
-    p += triple ? 3 : 1;
-    while (p < end) {
-        if (*p == quote &&
-            (!triple || (end - p >= 3 && p[1] == quote && p[2] == quote))) {
-            return p + (triple ? 3 : 1);
-        }
-        if (*p == '\n' && !triple) {
-            return NULL;
-        }
-        if (*p == '\\') {
-            p += end - p > 1 ? 2 : 1;
-            continue;
-        }
-        if (formatted && *p == '{') {
-            const char *after = NULL;
-
-            if (end - p > 1 && p[1] == '{') {
-                p += 2;
-                continue;
-            }
-            after = skip_field(p + 1, end, quote, triple, depth);
-            if (after != NULL) {
-                p = after;
-                continue;
-            }
-            if (depth > 0) {
-                return NULL;
-            }
-            formatted = false;
-        }
-        p++;
-    }
-    return NULL;
-}
-
-size_t mmi_field_end(const mmi_text *text, size_t at, size_t limit)
-{
-    const char *p = text->data + at;
-    const char *end = text->data + limit;
-    const char *begin = p;
-    int depth = 0;
-
-    while (p != NULL && p < end) {
-        char c = *p;
-        char next = end - p > 1 ? p[1] : '\0';
-
-        if (c == '\'' || c == '"') {
-            p = skip_string(p, end, is_formatted(begin, p), 1);
-            continue;
-        }
-        if (depth == 0 && (c == '}' || c == ':' || (c == '!' && next != '='))) {
-            return (size_t)(p - text->data);
-        }
-        if (depth == 0 && strchr("=!<>", c) != NULL && next == '=') {
-            p += 2;
-            continue;
-        }
-        if (depth == 0 && c == '=' && (p == begin || strchr("<>", p[-1]) == NULL)) {
-            return (size_t)(p - text->data);
-        }
-        depth += c == '(' || c == '[' || c == '{';
-        depth -= c == ')' || c == ']' || c == '}';
-        p++;
-    }
-    return limit;
-}
-
-/* Bytes of a string prefix at `p` (letters before a quote), or SIZE_MAX. */
-static size_t prefix_size(const char *p, const char *end)
-{
-    static const char *const pairs[] = {"br", "rb", "fr", "rf"};
-    char low[2] = {0};
-    size_t size = 0;
-
-    while (size < 2 && p + size < end && strchr("rRbBuUfF", p[size]) != NULL) {
-        low[size] = (char)(p[size] | 32);
-        size++;
-    }
-    if (p + size >= end || (p[size] != '\'' && p[size] != '"')) {
-        return SIZE_MAX;
-    }
-    if (size < 2) {
-        return size;
-    }
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        if (memcmp(low, pairs[i], 2) == 0) {
-            return size;
-        }
-    }
-    return SIZE_MAX;
-}
-
 static void count_lines(lexer *lex, size_t start, size_t end)
 {
     const char *p = lex->data + start;
@@ -375,7 +200,7 @@ static mm_status lex_string(lexer *lex, size_t prefix)
     const char *quote = lex->data + start + prefix;
     bool formatted = prefix > 0 && (memchr(lex->data + start, 'f', prefix) != NULL ||
                                     memchr(lex->data + start, 'F', prefix) != NULL);
-    const char *after = skip_string(quote, lex->data + lex->end, formatted, 0);
+    const char *after = mmi_string_end(quote, lex->data + lex->end, formatted);
 
     if (after == NULL) {
         bool triple = lex->end - start - prefix >= 3 && quote[1] == quote[0] &&
@@ -395,117 +220,15 @@ static mm_status lex_string(lexer *lex, size_t prefix)
 
 /* ---- numbers ---- */
 
-static bool is_digit_of(char c, int base)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0' < base;
-    }
-    return base == 16 && ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'));
-}
-
-/* Behind digits with single underscores between them; `p` itself if there are none. */
-static const char *skip_digits(const char *p, const char *end, int base)
-{
-    while (p < end && is_digit_of(*p, base)) {
-        p++;
-        if (end - p > 1 && *p == '_' && is_digit_of(p[1], base)) {
-            p++;
-        }
-    }
-    return p;
-}
-
-static const char *skip_exponent(const char *p, const char *end)
-{
-    const char *digits = p + 1;
-
-    if (p == end || (*p != 'e' && *p != 'E')) {
-        return p;
-    }
-    if (digits < end && (*digits == '+' || *digits == '-')) {
-        digits++;
-    }
-    return digits < end && is_digit_of(*digits, 10) ? skip_digits(digits, end, 10) : p;
-}
-
-/* Behind an int with a base prefix; NULL if `p` is none or has no digits. */
-static const char *skip_based(const char *p, const char *end)
-{
-    int base = 0;
-    const char *digits = p + 2;
-
-    if (end - p < 2 || p[0] != '0') {
-        return NULL;
-    }
-    base = p[1] == 'x' || p[1] == 'X'   ? 16
-           : p[1] == 'o' || p[1] == 'O' ? 8
-           : p[1] == 'b' || p[1] == 'B' ? 2
-                                        : 0;
-    if (base == 0) {
-        return NULL;
-    }
-    if (digits < end && *digits == '_') {
-        digits++;
-    }
-    p = skip_digits(digits, end, base);
-    return p > digits ? p : NULL;
-}
-
-/* True if a keyword that may follow a number directly begins at `p`: `1if x else 2`. */
-static bool is_glued_keyword(const char *p, const char *end)
-{
-    const char *name = p;
-
-    while (p < end && mmi_is_name_part((unsigned char)*p)) {
-        p++;
-    }
-    switch (find_keyword(name, (size_t)(p - name))) {
-    case KW_AND:
-    case KW_ELSE:
-    case KW_FOR:
-    case KW_IF:
-    case KW_IN:
-    case KW_IS:
-    case KW_NOT:
-    case KW_OR:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* True if a letter, digit or underscore stands at `p`. */
-static bool is_name_at(const char *p, const char *end)
-{
-    uint32_t code = 0;
-
-    return mmi_utf8_decode(p, (size_t)(end - p), &code) > 0 && mmi_is_name_part(code);
-}
-
 static mm_status lex_number(lexer *lex)
 {
     const char *start = lex->data + lex->at;
     const char *end = lex->data + lex->end;
-    const char *p = skip_based(start, end);
+    const char *p = mmi_number_end(start, end);
+    const char *stop = mmi_number_tail(p, end);
     size_t offset = lex->at;
 
-    if (p == NULL) {
-        p = skip_digits(start, end, 10);
-        if (p < end && *p == '.') {
-            p = skip_digits(p + 1, end, 10);
-        }
-        p = skip_exponent(p, end);
-        if (p < end && (*p == 'j' || *p == 'J')) {
-            p++;
-        }
-    }
-    if (is_name_at(p, end) && !is_glued_keyword(p, end)) {
-        const char *stop = p;
-
-        while (stop < end && ((unsigned char)*stop >= 0x80 ||
-                              mmi_is_name_part((unsigned char)*stop))) {
-            stop++;
-        }
+    if (stop != p) {
         return add_error(lex, offset, "invalid number '%.*s'",
                          (int)(stop - start > 40 ? 40 : stop - start), start);
     }
@@ -534,7 +257,7 @@ static mm_status lex_name(lexer *lex)
         at += step;
     }
     lex->at = at;
-    return add_token(lex, find_keyword(p + start, at - start), start, at - start);
+    return add_token(lex, mmi_find_keyword(p + start, at - start), start, at - start);
 }
 
 /* ---- punctuation ---- */
@@ -800,7 +523,7 @@ static mm_status lex_token(lexer *lex)
 {
     const char *p = lex->data + lex->at;
     size_t left = lex->end - lex->at;
-    size_t prefix = prefix_size(p, p + left);
+    size_t prefix = mmi_string_prefix(p, p + left);
 
     if (prefix != SIZE_MAX) {
         return lex_string(lex, prefix);

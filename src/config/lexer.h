@@ -134,6 +134,9 @@ void mmi_tokens_deinit(mmi_tokens *tokens);
 /* "'('", "name", "end of line": how messages call a kind of token. */
 const char *mmi_tok_name(mmi_tok kind);
 
+/* The token of a keyword, or TOK_NAME. */
+mmi_tok mmi_find_keyword(const char *text, size_t size);
+
 /* The first byte of an f-string's replacement field at or after `at` that ends its
  * expression: '}', ':', '!' or '=' (of `{x=}`). `limit` if there is none. */
 size_t mmi_field_end(const mmi_text *text, size_t at, size_t limit);

@@ -10,7 +10,12 @@ static const char *const greater_words[] = {"acc", "top",   "AR@",  "auc",  "pre
                                             "mAP", "mDice", "mIoU", "mAcc", "aAcc"};
 static const char *const less_words[] = {"loss"};
 
-static const mm_strs usual_greater = {greater_words, 10}, usual_less = {less_words, 1};
+#define WORDS(list)                                                                    \
+    {                                                                                  \
+        list, sizeof(list) / sizeof(list[0])                                           \
+    }
+static const mm_strs usual_greater = WORDS(greater_words);
+static const mm_strs usual_less = WORDS(less_words);
 
 /* A copy in lower case; ASCII is enough for names of metrics. */
 static char *lower(const char *text)

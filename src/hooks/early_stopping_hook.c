@@ -92,19 +92,21 @@ static bool must_stop(struct early_stopping_hook *self, double score)
     return true;
 }
 
+/* A validation without the metric: an error if the config is strict. */
 static mm_status is_missing(const struct early_stopping_hook *self,
                             const mm_value *metrics)
 {
-    size_t count = mm_value_len(metrics);
     const char *names[16];
     size_t known = 0;
 
-    for (size_t i = 0; i < count && known < 16; i++)
-        names[known++] = mm_dict_name_at(metrics, i);
     if (!self->strict) {
         mm_log(MM_LOG_WARN, "early stopping waits: the validation has no metric '%s'",
                self->monitor);
         return MM_OK;
+    }
+    while (known < sizeof(names) / sizeof(names[0]) && known < mm_value_len(metrics)) {
+        names[known] = mm_dict_name_at(metrics, known);
+        known++;
     }
     (void)mm_raise(MM_EKEY, "the validation has no metric '%s' to stop by",
                    self->monitor);

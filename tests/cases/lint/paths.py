@@ -8,7 +8,7 @@ model = dict(
         type='mmpretrain.models.heads.LinearClsHead', num_classes=10, in_channels=512,
         loss=dict(type='mmpretrain.models.losses.CrossEntropyLos')))
 custom_hooks = [
-    dict(type='mmengine.hooks.EMAHook'),
+    dict(type='mmengine.hooks.NPUProfilerHook'),
     dict(type='mmengine.hooks.ema_hook.EMAHok'),
     dict(type='mmengine.hooks.logger_hook.LoggerHook', interval='often'),
 ]
