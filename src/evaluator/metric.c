@@ -117,9 +117,14 @@ void mmi_metric_set_meta(mm_instance *metric, mm_value *dataset_meta)
 mm_status mmi_metric_process(mm_instance *metric, mm_value *data_batch,
                              mm_value *data_samples)
 {
-    if (ops_of(metric)->process(mm_instance_self(metric), data_batch, data_samples) < 0)
-        return mm_error_frame("while metric %s took predictions", name_of(metric));
-    return MM_OK;
+    mm_scope scope = mm_scope_open();
+    mm_status status =
+        ops_of(metric)->process(mm_instance_self(metric), data_batch, data_samples);
+
+    mm_scope_close(scope);
+    return status >= 0
+               ? status
+               : mm_error_frame("while metric %s took predictions", name_of(metric));
 }
 
 /* True if some tensor inside is on a device. */
@@ -233,6 +238,7 @@ void mmi_metric_evaluate(mm_instance *metric, int64_t size, mm_value *out)
     const mm_metric_ops *ops = ops_of(metric);
     mm_value *numbers = mm_value_new_dict();
     bool is_whole = ops->evaluate != NULL;
+    mm_scope scope = mm_scope_open();
 
     if (numbers != NULL && is_whole)
         (void)ops->evaluate(mm_instance_self(metric), size, numbers);
@@ -243,5 +249,6 @@ void mmi_metric_evaluate(mm_instance *metric, int64_t size, mm_value *out)
     else
         add_named(is_whole ? NULL : prefix_of(metric), numbers, out);
     mm_value_unref(numbers);
+    mm_scope_close(scope);
     forget(base_of(metric));
 }
