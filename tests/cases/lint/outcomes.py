@@ -16,6 +16,6 @@ train_dataloader = dict(
     batch_sampler=dict(type='mmdet.AspectRatioBatchSampler'))
 test_dataloader = dict(dataset=dict(type='CIFAR10'))
 test_cfg = dict()
-test_evaluator = [dict(type='Accuracy'), dict(type='MultiLabelMetric')]
+test_evaluator = [dict(type='Accuracy'), dict(type='ShapeBiasMetric')]
 tta_model = dict(type='AverageClsScoreTTA')
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='WandbVisBackend')])
