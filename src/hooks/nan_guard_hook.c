@@ -603,9 +603,7 @@ static const mm_hook_ops ops = {
 const mm_component mmi_nan_guard_hook = {
     .registry = "hooks",
     .name = "NanGuardHook",
-    .help =
-        "stops, skips or goes back where a loss or gradient is not finite, and names "
-        "the module it began in",
+    .help = "stops, skips or goes back where a loss is not finite; names the module",
     .size = sizeof(struct nan_guard_hook),
     .options = options,
     .init = init,
