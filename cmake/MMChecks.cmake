@@ -73,6 +73,19 @@ function(mm_torture_tests)
   mm_flags(torture_kill)
   target_link_libraries(torture_kill PRIVATE mmengine)
   add_dependencies(torture_kill mmengine_cli torture_faults)
+  foreach(name resume)
+    add_executable(torture_test_${name} ${folder}/test_${name}.c
+                   $<TARGET_OBJECTS:mm_torture>)
+    mm_flags(torture_test_${name})
+    target_link_libraries(torture_test_${name} PRIVATE mmengine ${CMOCKA})
+    add_dependencies(torture_test_${name} mmengine_cli torture_faults)
+    add_test(NAME torture/${name}
+             COMMAND torture_test_${name} $<TARGET_FILE:mmengine_cli>
+                     $<TARGET_FILE:torture_faults> ${PROJECT_SOURCE_DIR})
+  endforeach()
+  add_test(NAME torture/kill
+           COMMAND torture_kill $<TARGET_FILE:mmengine_cli>
+                   $<TARGET_FILE:torture_faults> ${PROJECT_SOURCE_DIR} --quick)
   add_custom_target(torture USES_TERMINAL VERBATIM DEPENDS torture_kill
     COMMAND torture_kill $<TARGET_FILE:mmengine_cli> $<TARGET_FILE:torture_faults>
             ${PROJECT_SOURCE_DIR})

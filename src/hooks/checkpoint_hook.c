@@ -287,6 +287,24 @@ static mm_status take_keep_ids(struct checkpoint_hook *self, mm_runner *runner)
     return mm_pending();
 }
 
+/* The newest regular file of an earlier part of the run, if it is in our folder: a
+ * validation that is owed may find a new best and write it again. */
+static mm_status take_last_ckpt(struct checkpoint_hook *self, mm_runner *runner)
+{
+    mm_value *info = mm_hub_find_info(mm_runner_hub(runner), "last_ckpt");
+    const char *text = info == NULL ? NULL : mm_value_str(info);
+    char *path =
+        text == NULL ? NULL : mm_path_join(self->folder, mm_path_basename(text));
+
+    if (path != NULL && mm_file_exists(path)) {
+        mm_free(self->last_ckpt);
+        self->last_ckpt = path;
+        path = NULL;
+    }
+    mm_free(path);
+    return mm_pending();
+}
+
 static mm_status before_train(void *data, mm_runner *runner)
 {
     struct checkpoint_hook *self = data;
@@ -301,7 +319,8 @@ static mm_status before_train(void *data, mm_runner *runner)
         return mm_pending();
     mm_log(MM_LOG_INFO, "Checkpoints will be saved to %s.", self->folder);
     remove_needless(self);
-    return take_keep_ids(self, runner);
+    return take_last_ckpt(self, runner) < 0 ? mm_pending()
+                                            : take_keep_ids(self, runner);
 }
 
 /* What was before a save was asked for, to be put back if it fails. */
@@ -593,17 +612,22 @@ static char *best_path(const struct checkpoint_hook *self,
     return path;
 }
 
-/* The best file so far goes to `old`, if it is there and not the new one. */
-static void note_former_best(mm_hub *hub, const char *key, const char *path,
-                             mm_value *old)
+/* The best file so far goes to `old`, if it is there and not the new one. It is looked
+ * for in our folder alone: the hub may come from a run that was elsewhere, whose files
+ * are not ours to remove, or from this folder before it was moved. */
+static void note_former_best(const struct checkpoint_hook *self, mm_hub *hub,
+                             const char *key, const char *path, mm_value *old)
 {
-    mm_value *former = mm_hub_find_info(hub, key);
-    const char *text = former == NULL ? NULL : mm_value_str(former);
+    mm_value *info = mm_hub_find_info(hub, key);
+    const char *text = info == NULL ? NULL : mm_value_str(info);
+    char *former =
+        text == NULL ? NULL : mm_path_join(self->folder, mm_path_basename(text));
 
-    if (text == NULL || strcmp(text, path) == 0 || !mm_file_exists(text))
-        return;
-    mm_list_append(old, former);
-    mm_log(MM_LOG_INFO, "The previous best checkpoint %s is removed", text);
+    if (former != NULL && strcmp(former, path) != 0 && mm_file_exists(former)) {
+        mm_list_push(old, mm_value_new_str(former));
+        mm_log(MM_LOG_INFO, "The previous best checkpoint %s is removed", former);
+    }
+    mm_free(former);
 }
 
 /* Asks for the best file of a metric; the former one goes. */
@@ -622,7 +646,7 @@ static mm_status save_best_file(struct checkpoint_hook *self, mm_runner *runner,
         former_free(former);
         goto done;
     }
-    note_former_best(hub, path_key, path, old);
+    note_former_best(self, hub, path_key, path, old);
     set_info(former, hub, score_key, mm_value_new_f64(score));
     set_info(former, hub, path_key, mm_value_new_str(path));
     (void)ask(runner,

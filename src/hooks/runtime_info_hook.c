@@ -53,6 +53,8 @@ static mm_status before_run(void *self, mm_runner *runner)
     return mm_pending();
 }
 
+/* A resumed hub stays as the last iteration left it: if no other follows, as before an
+ * owed validation, checkpoints are those of a run that was not interrupted. */
 static mm_status before_train(void *self, mm_runner *runner)
 {
     mm_hub *hub = mm_runner_hub(runner);
@@ -60,8 +62,10 @@ static mm_status before_train(void *self, mm_runner *runner)
     (void)self;
 
     mm_hub_update_info_str(hub, "loop_stage", "train");
-    mm_hub_update_info_i64(hub, "epoch", mm_runner_epoch(runner));
-    mm_hub_update_info_i64(hub, "iter", mm_runner_iter(runner));
+    if (mm_runner_iter(runner) == 0 || mm_hub_find_info(hub, "iter") == NULL) {
+        mm_hub_update_info_i64(hub, "epoch", mm_runner_epoch(runner));
+        mm_hub_update_info_i64(hub, "iter", mm_runner_iter(runner));
+    }
     mm_hub_update_info_i64(hub, "max_epochs", mm_runner_max_epochs(runner));
     mm_hub_update_info_i64(hub, "max_iters", mm_runner_max_iters(runner));
     mm_hub_update_info(hub, "dataset_meta",

@@ -138,10 +138,6 @@ static mm_status validate_if_owed(mm_runner *runner, const struct train_loop *lo
     if (!runner->at.owes_validation)
         return MM_OK;
     runner->at.owes_validation = false;
-    /* the hub as the last iteration left it, which counts from zero */
-    mm_hub_update_info_i64(runner->hub, "iter", runner->at.iter - 1);
-    mm_hub_update_info_i64(runner->hub, "epoch",
-                           runner->at.epoch - (runner->at.by_epoch ? 1 : 0));
     return maybe_validate(runner, loop, done, all);
 }
 

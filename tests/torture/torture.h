@@ -69,6 +69,14 @@ int tt_compare_folders(const char *name, const char *expected);
 int tt_compare_logs(const char *name, const char *expected);
 /* All three. */
 int tt_compare_runs(const char *name, const char *expected);
+/* Files that may be there in tt_compare_folders() though not expected: what their names
+ * begin with; NULL: none. */
+extern const char *tt_extra_files;
+/* Weights, optimizer and schedulers of two checkpoints. */
+int tt_compare_states(const char *ours, const char *expected);
+/* As tt_compare_logs(), of a run that began in the middle: nothing needs to be there.
+ */
+int tt_compare_later_logs(const char *name, const char *expected);
 /* After a kill: every checkpoint can be read, the pointer points, nothing piles up. */
 int tt_check_folder(const char *name, int max_keep);
 

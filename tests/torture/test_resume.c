@@ -1,0 +1,313 @@
+/* Resuming through the program: after signals at every stage, in another folder, with
+ * another number of workers, in the middle of an accumulation, and for longer than was
+ * planned. Each ends as the undisturbed run does, bit for bit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "torture.h"
+
+/* ---- helpers ---- */
+
+static void clear(const char *name)
+{
+    char path[1024];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", tt_places.folder, name);
+    tt_remove_tree(path);
+}
+
+static void move(const char *from, const char *to)
+{
+    char a[1024], b[1024];
+
+    (void)snprintf(a, sizeof(a), "%s/%s", tt_places.folder, from);
+    (void)snprintf(b, sizeof(b), "%s/%s", tt_places.folder, to);
+    assert_int_equal(rename(a, b), 0);
+}
+
+/* Trains "train"; `code` is how it must end. */
+static void train(const struct tt_run *run, const char *signal, int code)
+{
+    if (signal != NULL)
+        assert_int_equal(setenv("MM_SIGNAL", signal, 1), 0);
+    int ended = tt_train(run);
+
+    assert_int_equal(unsetenv("MM_SIGNAL"), 0);
+    if (ended != code) {
+        tt_print_end_of_output(run->name);
+        fail_msg("ended with %d, expected %d%s%s", ended, code,
+                 signal == NULL ? "" : ", signals: ", signal == NULL ? "" : signal);
+    }
+}
+
+/* The undisturbed run of a config, moved to "expected-<config>". */
+static void make_expected(struct tt_run run, const char *expected)
+{
+    run.name = "train";
+    run.resume = "";
+    train(&run, NULL, 0);
+    move("train", expected);
+}
+
+/* Files that a signal made stay beside the regular ones; the others must be equal. */
+static void assert_equal_runs(const char *expected)
+{
+    tt_extra_files = "iter_";
+    int faults = tt_compare_runs("train", expected);
+
+    tt_extra_files = NULL;
+    assert_int_equal(faults, 0);
+}
+
+/* A run that began in the middle: its last weights and what it logged. */
+static void assert_equal_ends(const char *file, const char *expected)
+{
+    char a[1024], b[1024];
+
+    assert_int_equal(tt_compare_states(tt_path("train", file, a, sizeof(a)),
+                                       tt_path(expected, file, b, sizeof(b))),
+                     0);
+    assert_int_equal(tt_compare_later_logs("train", expected), 0);
+}
+
+static int clear_all(void **state)
+{
+    static const char *const names[] = {"train", "expected", "donor", "before"};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        clear(names[i]);
+    return 0;
+}
+
+/* ---- signals ---- */
+
+/* Ends runs by a signal at a stage, goes on, compares. */
+static void assert_signals_are_exact(const char *config, const char *const *signals)
+{
+    struct tt_run run = {.name = "train", .config = config, .resume = ""};
+
+    make_expected(run, "expected");
+    for (; *signals != NULL; signals++) {
+        bool term = strstr(*signals, "TERM") != NULL;
+
+        train(&run, *signals, term ? 143 : 130);
+        assert_false(tt_said("train", "Epoch(train) [9]"));
+        train(&run, NULL, 0);
+        assert_equal_runs("expected");
+        clear("train");
+    }
+    clear("expected");
+}
+
+static void a_signal_saves_and_the_run_goes_on_later(void **state)
+{
+    static const char *const in_epochs[] = {"after_train_iter 1 INT",
+                                            "after_train_iter 23 TERM",
+                                            "after_train_iter 80 TERM",
+                                            "after_train_epoch 2 INT",
+                                            "after_val_iter 5 TERM",
+                                            "after_val_epoch 2 TERM",
+                                            NULL};
+    static const char *const in_iters[] = {"after_train_iter 14 INT",
+                                           "after_train_iter 20 TERM",
+                                           "after_val_iter 6 TERM", NULL};
+    (void)state;
+
+    assert_signals_are_exact("signal_epoch.py", in_epochs);
+    assert_signals_are_exact("signal_iter.py", in_iters);
+}
+
+static void a_second_signal_leaves_at_once(void **state)
+{
+    struct tt_run run = {.name = "train", .config = "signal_epoch.py", .resume = ""};
+    (void)state;
+
+    make_expected(run, "expected");
+    train(&run, "after_train_iter 35 INT TERM", 143);
+    assert_true(tt_said("train", "left at once"));
+    train(&run, NULL, 0);
+    assert_int_equal(tt_compare_runs("train", "expected"), 0);
+    clear("train");
+    train(&run, "after_val_iter 6 TERM INT", 130);
+    train(&run, NULL, 0);
+    assert_int_equal(tt_compare_runs("train", "expected"), 0);
+}
+
+static void usr1_saves_and_goes_on(void **state)
+{
+    struct tt_run run = {.name = "train", .config = "signal_epoch.py", .resume = ""};
+    char path[1024];
+    (void)state;
+
+    make_expected(run, "expected");
+    train(&run, "after_train_iter 26 USR1", 0);
+    assert_true(tt_said("train", "on request"));
+    /* a later regular file has made it needless */
+    assert_false(mm_file_exists(tt_path("train", "iter_26.pth", path, sizeof(path))));
+    assert_int_equal(tt_compare_runs("train", "expected"), 0);
+    clear("train");
+    run.name = "donor";
+    run.fault = "rename iter_26.pth 1 after";
+    train(&run, "after_train_iter 26 USR1", 137);
+    run.name = "train";
+    run.fault = NULL;
+    run.resume = "../donor/run/iter_26.pth";
+    train(&run, NULL, 0);
+    assert_equal_ends("epoch_8.pth", "expected");
+}
+
+/* ---- other moments and places ---- */
+
+static void any_iteration_of_an_accumulation_is_exact(void **state)
+{
+    struct tt_run run = {.name = "train", .resume = ""};
+    static const char *const configs[] = {"signal_epoch.py", "signal_iter.py"};
+    (void)state;
+
+    run.options[0] = "optim_wrapper.accumulative_counts=4";
+    for (int i = 0; i < 2; i++) {
+        run.config = configs[i];
+        make_expected(run, "expected");
+        for (int at = 42; at <= 43; at++) {
+            char signal[64];
+
+            (void)snprintf(signal, sizeof(signal), "after_train_iter %d INT", at);
+            train(&run, signal, 130);
+            train(&run, NULL, 0);
+            assert_equal_runs("expected");
+            clear("train");
+        }
+        clear("expected");
+    }
+}
+
+/* A run's folder is moved, with an absolute path in last_checkpoint, and goes on. */
+static void a_moved_folder_goes_on(void **state)
+{
+    struct tt_run run = {.name = "train", .config = "signal_epoch.py", .resume = ""};
+    (void)state;
+
+    make_expected(run, "expected");
+    run.name = "before";
+    train(&run, "after_train_iter 45 TERM", 143);
+    run.name = "train";
+    move("before", "train");
+    train(&run, NULL, 0);
+    assert_true(tt_said("train", "resumed epoch: 4, iter: 45"));
+    assert_equal_ends("epoch_8.pth", "expected");
+    assert_int_equal(tt_check_folder("train", 2), 0);
+}
+
+/* Going on from another run's checkpoint leaves that run's files alone. */
+static void the_donor_of_a_checkpoint_keeps_its_files(void **state)
+{
+    struct tt_run run = {.name = "train", .config = "epoch.py", .resume = ""};
+    (void)state;
+
+    make_expected(run, "expected");
+    run.name = "donor";
+    run.options[0] = "train_cfg.max_epochs=4";
+    train(&run, NULL, 0);
+    run.options[0] = NULL;
+    mm_value *before = tt_files("donor", "", "");
+
+    run.name = "train";
+    run.resume = "../donor/run/epoch_4.pth";
+    train(&run, NULL, 0);
+    mm_value *after = tt_files("donor", "", "");
+
+    assert_true(mm_value_equal(before, after));
+    mm_value_unref(before);
+    mm_value_unref(after);
+    assert_equal_ends("epoch_8.pth", "expected");
+}
+
+static void a_longer_training_is_the_long_training(void **state)
+{
+    static const char *const configs[] = {"epoch.py", "iter.py"};
+    static const char *const shorter[] = {"train_cfg.max_epochs=4",
+                                          "train_cfg.max_iters=42"};
+    static const char *const ends[] = {"epoch_8.pth", "iter_77.pth"};
+    (void)state;
+
+    for (int i = 0; i < 2; i++) {
+        struct tt_run run = {.name = "train", .config = configs[i], .resume = ""};
+
+        make_expected(run, "expected");
+        run.options[0] = shorter[i];
+        train(&run, NULL, 0);
+        run.options[0] = NULL;
+        train(&run, NULL, 0);
+        assert_equal_ends(ends[i], "expected");
+        clear("train");
+        clear("expected");
+    }
+}
+
+/* Once a run is done, going on changes nothing. */
+static void a_finished_training_stays_as_it_is(void **state)
+{
+    static const char *const configs[] = {"epoch.py", "iter.py"};
+    (void)state;
+
+    for (int i = 0; i < 2; i++) {
+        struct tt_run run = {.name = "train", .config = configs[i], .resume = ""};
+
+        make_expected(run, "expected");
+        train(&run, NULL, 0);
+        for (int again = 0; again < 2; again++)
+            train(&run, NULL, 0);
+        assert_int_equal(tt_compare_runs("train", "expected"), 0);
+        clear("train");
+        clear("expected");
+    }
+}
+
+static void the_number_of_workers_may_change(void **state)
+{
+    struct tt_run run = {.name = "train", .config = "signal_epoch.py", .resume = ""};
+    (void)state;
+
+    make_expected(run, "expected");
+    train(&run, "after_train_iter 33 INT", 130);
+    run.options[0] = "train_dataloader.num_workers=3";
+    run.options[1] = "val_dataloader.num_workers=2";
+    train(&run, NULL, 0);
+    assert_equal_ends("epoch_8.pth", "expected");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, clear_all, clear_all)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_signal_saves_and_the_run_goes_on_later),
+        TEST(a_second_signal_leaves_at_once),
+        TEST(usr1_saves_and_goes_on),
+        TEST(any_iteration_of_an_accumulation_is_exact),
+        TEST(a_moved_folder_goes_on),
+        TEST(the_donor_of_a_checkpoint_keeps_its_files),
+        TEST(a_longer_training_is_the_long_training),
+        TEST(a_finished_training_stays_as_it_is),
+        TEST(the_number_of_workers_may_change),
+    };
+
+    if (argc < 4 || !tt_setup(argv[1], argv[2], argv[3]))
+        return 2;
+    if (argc > 4)
+        cmocka_set_test_filter(argv[4]);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    if (failed == 0)
+        tt_remove_tree(tt_places.folder);
+    else
+        print_message("left in %s\n", tt_places.folder);
+    return failed != 0;
+}
