@@ -86,6 +86,14 @@ MM_API MM_OWNED mm_value *mm_pth_read_pickle(const mm_pth_read_args *args);
  * Arguments and errors are those of mm_pth_write().
  */
 MM_API mm_status mm_pth_write_pickle(const mm_pth_write_args *args);
+/**
+ * The path on this machine of what `load_from`, `init_cfg` and command lines name: a
+ * path, or "file://" and a path. Yours, mm_free(). Nothing is opened. MM_EUNSUPPORTED
+ * with a hint for MMEngine's schemes that need a download (http, torchvision,
+ * open-mmlab, mmcls, s3, ...); MM_EINVAL for an unknown one.
+ */
+MM_API MM_OWNED char *mm_pth_locate(const char *name);
+
 /** "zip", "legacy" (before PyTorch 1.6) or "safetensors"; only the first has checksums.
  * Static storage; NULL on error. Looks at the first bytes alone. */
 MM_API const char *mm_pth_format(const char *path);

@@ -8,8 +8,12 @@
 #include "base/regex.h"
 #include "base/str.h"
 
+enum { MAX_GROUPS = 10 };
+
 struct mmi_regex {
     regex_t compiled;
+    bool is_lazy;    /* a match may end elsewhere than Python's */
+    bool is_shifted; /* groups have other numbers than Python's */
 };
 
 /* A pattern that is being rewritten. */
@@ -19,6 +23,7 @@ struct rewrite {
     mmi_str out;
     bool can_repeat; /* something stands before `at` that a repeat applies to */
     bool ignores_case;
+    bool is_lazy, is_shifted;
     size_t depth; /* groups that are open */
 };
 
@@ -141,14 +146,16 @@ static void rewrite_group(struct rewrite *work)
 
     mmi_str_add_char(&work->out, '(');
     work->depth++;
-    if (strncmp(work->at, "(?:", 3) == 0)
+    if (strncmp(work->at, "(?:", 3) == 0) {
         work->at += 3;
-    else if (strncmp(work->at, "(?P<", 4) == 0 && end != NULL)
+        work->is_shifted = true;
+    } else if (strncmp(work->at, "(?P<", 4) == 0 && end != NULL) {
         work->at = end + 1;
-    else if (strncmp(work->at, "(?", 2) == 0)
+    } else if (strncmp(work->at, "(?", 2) == 0) {
         (void)refuse(work, MM_EUNSUPPORTED, "a group of a kind that is not known");
-    else
+    } else {
         work->at++;
+    }
     work->can_repeat = false;
 }
 
@@ -166,8 +173,10 @@ static void rewrite_repeat(struct rewrite *work)
     else
         mmi_str_add_n(&work->out, work->at, size);
     work->at += size;
-    if (*work->at == '?') /* lazy: the same texts match */
+    if (*work->at == '?') { /* lazy: the same texts match */
         work->at++;
+        work->is_lazy = true;
+    }
     work->can_repeat = *work->at != '*' && *work->at != '+' && *work->at != '?';
 }
 
@@ -223,8 +232,10 @@ mmi_regex *mmi_regex_new(const char *pattern)
         return NULL;
     }
     int code = regcomp(&regex->compiled, text == NULL ? "" : text,
-                       REG_EXTENDED | REG_NOSUB | (work.ignores_case ? REG_ICASE : 0));
+                       REG_EXTENDED | (work.ignores_case ? REG_ICASE : 0));
     mm_free(text);
+    regex->is_lazy = work.is_lazy;
+    regex->is_shifted = work.is_shifted;
     if (code == 0)
         return regex;
     char reason[128];
@@ -245,4 +256,73 @@ void mmi_regex_free(mmi_regex *regex)
 bool mmi_regex_matches(const mmi_regex *regex, const char *text)
 {
     return regexec(&regex->compiled, text, 0, NULL, 0) == 0;
+}
+
+/* --- replacing --- */
+
+/* The group that a replacement names at `at`, "\1" or "\g<1>"; -1: none. Moves *at to
+ * its last byte. */
+static int group_at(const char **at)
+{
+    const char *text = *at;
+
+    if (text[1] >= '0' && text[1] <= '9') {
+        *at = text + 1;
+        return text[1] - '0';
+    }
+    if (strncmp(text + 1, "g<", 2) == 0 && text[3] >= '0' && text[3] <= '9' &&
+        text[4] == '>') {
+        *at = text + 4;
+        return text[3] - '0';
+    }
+    return -1;
+}
+
+static void add_replacement(mmi_str *out, const char *replacement, const char *text,
+                            const regmatch_t groups[MAX_GROUPS])
+{
+    for (const char *at = replacement; *at != '\0'; at++) {
+        int group = *at == '\\' ? group_at(&at) : -1;
+
+        if (group >= 0 && groups[group].rm_so >= 0)
+            mmi_str_add_n(out, text + groups[group].rm_so,
+                          (size_t)(groups[group].rm_eo - groups[group].rm_so));
+        else if (group < 0 && *at == '\\' && at[1] == '\\')
+            mmi_str_add_char(out, *at++);
+        else if (group < 0)
+            mmi_str_add_char(out, *at);
+    }
+}
+
+char *mmi_regex_replace(const mmi_regex *regex, const char *text,
+                        const char *replacement)
+{
+    regmatch_t groups[MAX_GROUPS];
+    mmi_str out = {0};
+    int flags = 0;
+
+    if (regex->is_lazy || (regex->is_shifted && strchr(replacement, '\\') != NULL)) {
+        (void)mm_raise(MM_EUNSUPPORTED,
+                       "could not replace by '%s': the pattern has lazy repeats, or "
+                       "groups that are not captured",
+                       replacement);
+        return NULL;
+    }
+    mmi_str_add(&out, "");
+    while (!mmi_is_pending() &&
+           regexec(&regex->compiled, text, MAX_GROUPS, groups, flags) == 0) {
+        size_t begin = (size_t)groups[0].rm_so, end = (size_t)groups[0].rm_eo;
+
+        mmi_str_add_n(&out, text, begin);
+        add_replacement(&out, replacement, text, groups);
+        if (begin == end) { /* goes on behind the next character */
+            if (text[end] == '\0')
+                return mmi_str_take(&out);
+            mmi_str_add_char(&out, text[end++]);
+        }
+        text += end;
+        flags = REG_NOTBOL;
+    }
+    mmi_str_add(&out, text);
+    return mmi_str_take(&out);
 }

@@ -176,6 +176,9 @@ static mm_status apply_common(mm_config *config, const struct cli_args *args)
 
     (void)apply_work_dir(config, args);
     (void)apply_launcher(config, args);
+    if (!mm_has_error() && cli_is_given(args, "allow-partial")) {
+        (void)put_bool(config, "load_cfg.allow_partial", true);
+    }
     if (level != NULL && level[0] != '\0') {
         (void)put_str(config, "log_level", level);
     }
@@ -190,8 +193,9 @@ static mm_status apply_resume(mm_config *config, const struct cli_args *args)
         return mm_pending();
     }
     (void)put_bool(config, "resume", true);
-    return path != NULL ? put_str(config, "load_from", path)
-                        : put_none(config, "load_from");
+    return path != NULL && strcmp(path, "auto") != 0
+               ? put_str(config, "load_from", path)
+               : put_none(config, "load_from");
 }
 
 static mm_status apply_amp(mm_config *config)
@@ -311,9 +315,15 @@ mm_status cli_apply_test(mm_config *config, const struct cli_args *args)
 {
     const char *checkpoint = cli_text(args, "CHECKPOINT");
 
-    if (strstr(checkpoint, "://") == NULL && !mm_file_exists(checkpoint)) {
-        return mm_raise(MM_ENOENT, "could not open checkpoint '%s': no such file",
-                        checkpoint);
+    char *local = mm_pth_locate(checkpoint);
+
+    if (local != NULL && !mm_file_exists(local)) {
+        (void)mm_raise(MM_ENOENT, "could not open checkpoint '%s': no such file",
+                       checkpoint);
+    }
+    mm_free(local);
+    if (mm_has_error()) {
+        return mm_pending();
     }
     (void)apply_common(config, args);
     (void)put_str(config, "load_from", checkpoint);

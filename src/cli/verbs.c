@@ -48,6 +48,9 @@
 #define LOCAL_RANK                                                                     \
     VALUE("local-rank", CLI_ANY, "N",                                                  \
           "number of this process on its machine; sets LOCAL_RANK if unset")
+#define ALLOW_PARTIAL                                                                  \
+    FLAG("allow-partial", "loads what fits of a checkpoint, however little; sets "     \
+                          "load_cfg.allow_partial")
 #define CONFIG ARGUMENT("CONFIG", CLI_FILE, "config file (.py, .yaml, .json)")
 #define OUT(help_)                                                                     \
     {                                                                                  \
@@ -73,8 +76,8 @@ static const struct cli_option train_options[] = {
      .kind = CLI_MAYBE,
      .word = CLI_FILE,
      .value = "PATH",
-     .help = "goes on from a checkpoint; without PATH from the newest in the work "
-             "folder"},
+     .help = "goes on from a checkpoint; without PATH, or with auto, from the "
+             "newest good one in the work folder"},
     FLAG("amp", "mixed precision: OptimWrapper becomes AmpOptimWrapper with dynamic "
                 "loss scale"),
     FLAG("auto-scale-lr",
@@ -82,6 +85,7 @@ static const struct cli_option train_options[] = {
     CFG_OPTIONS,
     FLAG("no-validate", "trains without validation"),
     VALUE("seed", CLI_ANY, "N", "seed of all random numbers"),
+    ALLOW_PARTIAL,
     FLAG("dry", "builds everything, runs one batch, shows shapes, memory and time"),
     FLAG("force", "trains although another run holds the work folder"),
     LAUNCHER,
@@ -111,6 +115,7 @@ static const struct cli_option test_options[] = {
     {.name = "tta",
      .help = "test-time augmentation",
      .missing = "models are not wrapped for test-time augmentation"},
+    ALLOW_PARTIAL,
     CFG_OPTIONS,
     LAUNCHER,
     LOCAL_RANK,

@@ -106,14 +106,14 @@ mm_status mmi_load_pretrained(mm_module *module, const char *path, const char *p
 {
     mm_load_report report = {0};
 
-    if (strstr(path, "://") != NULL) {
-        return mm_raise(MM_EUNSUPPORTED,
-                        "could not load '%s': only files of this machine "
-                        "are read yet",
-                        path);
+    char *local = mm_pth_locate(path);
+
+    if (local == NULL) {
+        return mm_pending();
     }
     mm_value *checkpoint =
-        mm_pth_read(&(const mm_pth_read_args){.path = path, .make = make_tensor});
+        mm_pth_read(&(const mm_pth_read_args){.path = local, .make = make_tensor});
+    mm_free(local);
     const mm_value *weights = checkpoint != NULL ? weights_of(checkpoint) : NULL;
 
     if (weights != NULL && mm_value_kind(weights) != MM_KIND_DICT) {

@@ -85,15 +85,6 @@ static mm_value *convert_weights(struct converter *converter, mm_value *weights)
 
 /* --- whole files --- */
 
-static int64_t iter_of(const mm_value *root)
-{
-    const mm_value *meta = mm_dict_find(root, "meta");
-    const mm_value *dict = meta == NULL ? NULL : mmi_tree_dict(meta);
-    const mm_value *iter = dict == NULL ? NULL : mm_dict_find(dict, "iter");
-
-    return mm_value_kind(iter) == MM_KIND_I64 ? mm_value_i64(iter) : INT64_MAX;
-}
-
 /* One entry of the file; yours. */
 static mm_value *convert_entry(struct converter *converter, const mm_value *root,
                                const char *name, mm_value *value)
@@ -104,7 +95,7 @@ static mm_value *convert_entry(struct converter *converter, const mm_value *root
         (strcmp(name, "state_dict") == 0 || strcmp(name, "ema_state_dict") == 0))
         return convert_weights(converter, value);
     if (args->for_mmengine && name != NULL && strcmp(name, "message_hub") == 0)
-        return mmi_python_hub(value, args->scalars, iter_of(root));
+        return mmi_python_hub(root, args->scalars);
     return mm_value_ref(value);
 }
 

@@ -15,6 +15,7 @@
 #include "mmengine/file.h"
 #include "mmengine/memory.h"
 #include "runner/checkpoint_tree.h"
+#include "runner/internal.h"
 
 enum { MAX_LENGTH = 1000000 /* HistoryBuffer's default */ };
 
@@ -136,19 +137,22 @@ static mm_value *history_node(const mm_value *values, const mm_value *counts)
 
 static void put_histories(mm_value *out, const mm_value *scalars)
 {
-    for (size_t i = 0; scalars != NULL && i < mm_value_len(scalars); i++) {
+    size_t count = scalars == NULL ? 0 : mm_value_len(scalars);
+
+    for (size_t i = 0; i < count && !mmi_is_pending(); i++) {
+        mm_value *key = mm_dict_key_at(scalars, i);
         mm_value *entry = mm_dict_at(scalars, i);
         bool is_dict = mm_value_kind(entry) == MM_KIND_DICT;
         const mm_value *values = is_dict ? mm_dict_find(entry, "log_history") : NULL;
         const mm_value *counts = is_dict ? mm_dict_find(entry, "count_history") : NULL;
+
+        if (mm_dict_find_key(out, key) != NULL)
+            continue;
         mm_value *node = values != NULL && counts != NULL ? history_node(values, counts)
                                                           : mm_value_ref(entry);
 
-        if (mmi_is_pending()) {
-            mm_value_unref(node);
-            return;
-        }
-        mm_dict_put_key(out, mm_dict_key_at(scalars, i), node);
+        if (node != NULL)
+            mm_dict_put_key(out, key, node);
         mm_value_unref(node);
     }
 }
@@ -242,24 +246,36 @@ static mm_value *copy_dict(const mm_value *dict)
     return copy;
 }
 
-mm_value *mmi_python_hub(const mm_value *hub, const char *scalars, int64_t last_iter)
+/* A dict below a dict, both plain or ordered; NULL if it is not there. */
+static mm_value *below(const mm_value *dict, const char *key)
 {
-    const mm_value *dict = hub == NULL ? NULL : mmi_tree_dict(hub);
-    const mm_value *infos = dict == NULL ? NULL : mm_dict_find(dict, "runtime_info");
-    const mm_value *old = dict == NULL ? NULL : mm_dict_find(dict, "log_scalars");
-    const mm_value *keys = dict == NULL ? NULL : mm_dict_find(dict, "resumed_keys");
+    const mm_value *found = dict == NULL ? NULL : mm_dict_find(dict, key);
+
+    return found == NULL ? NULL : mmi_tree_dict(found);
+}
+
+static int64_t iter_of(const mm_value *root)
+{
+    const mm_value *meta = below(root, "meta");
+    const mm_value *iter = meta == NULL ? NULL : mm_dict_find(meta, "iter");
+
+    return mm_value_kind(iter) == MM_KIND_I64 ? mm_value_i64(iter) : INT64_MAX;
+}
+
+mm_value *mmi_python_hub(const mm_value *root, const char *scalars)
+{
+    const mm_value *hub = below(root, "message_hub");
     mm_value *out = mm_value_new_dict();
     mm_value *histories = mm_value_new_dict();
-    mm_value *resumed = copy_dict(keys == NULL ? NULL : mmi_tree_dict(keys));
+    mm_value *infos = copy_dict(below(hub, "runtime_info"));
+    mm_value *resumed = copy_dict(below(hub, "resumed_keys"));
 
-    put_histories(histories, old == NULL ? NULL : mmi_tree_dict(old));
+    put_histories(histories, below(hub, "log_scalars"));
     if (scalars != NULL && !mmi_is_pending())
-        put_file(histories, resumed, scalars, last_iter);
+        put_file(histories, resumed, scalars, iter_of(root));
+    put_histories(histories, below(below(root, MMI_OWN_KEY), "scalars"));
     mm_dict_take(out, "log_scalars", histories);
-    if (infos != NULL)
-        mm_dict_put(out, "runtime_info", (mm_value *)(uintptr_t)infos);
-    else
-        mm_dict_take(out, "runtime_info", mm_value_new_dict());
+    mm_dict_take(out, "runtime_info", infos);
     mm_dict_take(out, "resumed_keys", resumed);
     return out;
 }

@@ -4,9 +4,10 @@
 
 #include "mmengine/value.h"
 
-/* A message hub's state with its histories, lists of numbers here, as objects of
- * HistoryBuffer; `scalars` (may be NULL) is a scalars.json whose records up to
- * iteration `last_iter` become histories where there are none. Yours. */
-mm_value *mmi_python_hub(const mm_value *hub, const char *scalars, int64_t last_iter);
+/* The message hub of a checkpoint with its histories, lists of numbers here, as objects
+ * of HistoryBuffer. `scalars` (may be NULL) is a scalars.json whose records up to the
+ * checkpoint's iteration become histories; for other keys there are the ends of
+ * histories that our own key holds. Yours. */
+mm_value *mmi_python_hub(const mm_value *root, const char *scalars);
 
 #endif

@@ -35,8 +35,8 @@ bool mmi_config_wins(const mm_runner *runner)
 static bool is_irrelevant(const char *path)
 {
     static const char *const keys[] = {
-        "work_dir",      "resume",     "load_from",    "launcher",        "log_level",
-        "resume_policy", "visualizer", "vis_backends", "experiment_name",
+        "work_dir",      "resume",   "load_from",  "launcher",     "log_level",
+        "resume_policy", "load_cfg", "visualizer", "vis_backends", "experiment_name",
     };
     size_t size = strcspn(path, ".");
 

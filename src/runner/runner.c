@@ -87,7 +87,8 @@ static mm_status ready_to_train(mm_runner *runner)
 
     if (mmi_call_stage(runner, MMI_BEFORE_RUN) == MM_OK &&
         mm_module_init_weights(runner->model) == MM_OK &&
-        mmi_memory_format_begin(runner) == MM_OK && mmi_load_or_resume(runner) == MM_OK)
+        mmi_memory_format_begin(runner) == MM_OK &&
+        mmi_load_or_resume(runner, MM_MODE_TRAIN) == MM_OK)
         (void)mm_optim_wrapper_initialize_count_status(runner->optim_wrapper,
                                                        runner->model, runner->at.iter,
                                                        runner->at.max_iters);
@@ -121,8 +122,9 @@ static mm_value *run_alone(mm_runner *runner, mm_mode mode)
         return NULL;
     }
     if (mmi_loop_build(runner, mode) < 0 ||
-        mmi_call_stage(runner, MMI_BEFORE_RUN) < 0 || mmi_load_or_resume(runner) < 0 ||
-        mmi_loop_run(runner, mode) < 0 || mmi_call_stage(runner, MMI_AFTER_RUN) < 0)
+        mmi_call_stage(runner, MMI_BEFORE_RUN) < 0 ||
+        mmi_load_or_resume(runner, mode) < 0 || mmi_loop_run(runner, mode) < 0 ||
+        mmi_call_stage(runner, MMI_AFTER_RUN) < 0)
         return NULL;
     return runner->metrics == NULL ? mm_value_new_dict()
                                    : mm_value_ref(runner->metrics);

@@ -57,11 +57,62 @@ static void what_is_not_known(void **state)
     mmi_regex_free(NULL);
 }
 
+static void check_sub(const char *pattern, const char *replacement, const char *text,
+                      const char *expected)
+{
+    mmi_regex *regex = mmi_regex_new(pattern);
+    char *got = regex != NULL ? mmi_regex_replace(regex, text, replacement) : NULL;
+
+    check_ok();
+    assert_string_equal(got, expected);
+    mm_free(got);
+    mmi_regex_free(regex);
+}
+
+/* Every expected text is what Python 3.11's re.sub() gives. */
+static void replaces_as_python(void **state)
+{
+    (void)state;
+    check_sub("^module\\.", "", "module.module.a", "module.a");
+    check_sub("^module.", "", "module_a", "a");
+    check_sub("^", "backbone.", "a.b", "backbone.a.b");
+    check_sub("$", ".x", "a.b", "a.b.x");
+    check_sub("a", "bb", "banana", "bbbnbbnbb");
+    check_sub("x*", "-", "abxd", "-a-b--d-");
+    check_sub("layer(\\d+)\\.(\\w+)", "stage\\1_\\g<2>", "layer12.conv.layer3.bn",
+              "stage12_conv.stage3_bn");
+    check_sub("(a)|(b)", "[\\1\\2]", "abc", "[a][b]c");
+    check_sub("[\\d.]+$", "", "conv1.2", "conv");
+    check_sub("[^\\w]", "_", "a.b-c", "a_b_c");
+    check_sub("\\Ahead\\.fc\\Z", "x", "head.fc", "x");
+    check_sub("\\[(\\d)\\]", ".\\1", "a[1]", "a.1");
+    check_sub("a", "\\\\", "a", "\\");
+    check_sub("(?:a|b)c", "x", "acbcc", "xxc");
+    check_sub("nothing", "x", "text", "text");
+    check_sub("[]x]", "_", "a]x", "a__");
+}
+
+static void what_is_not_replaced(void **state)
+{
+    mmi_regex *lazy = mmi_regex_new("a.*?b");
+    mmi_regex *shifted = mmi_regex_new("(?:a)(b)");
+    (void)state;
+
+    assert_null(mmi_regex_replace(lazy, "aabb", "x"));
+    check_error(MM_EUNSUPPORTED);
+    assert_null(mmi_regex_replace(shifted, "ab", "\\1"));
+    check_error(MM_EUNSUPPORTED);
+    mmi_regex_free(shifted);
+    mmi_regex_free(lazy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CLEAN_TEST(matches_as_python),
         CLEAN_TEST(what_is_not_known),
+        CLEAN_TEST(replaces_as_python),
+        CLEAN_TEST(what_is_not_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,9 @@ static void test_plugins_train(void **state)
     /* goes on where it was */
     check_run(MOONS "train_cfg.max_epochs=3 --resume", 0, "Epoch(train) [3][10/16]");
     assert_null(strstr(program_text, "Epoch(train) [2]"));
+    check_run(MOONS "train_cfg.max_epochs=4 --resume auto", 0,
+              "Epoch(train) [4][10/16]");
+    assert_null(strstr(program_text, "Epoch(train) [3]"));
     check_run("ls $T/moons", 0, "epoch_3.pth");
     check_run(MOONS "train_cfg.max_epochs=4 --resume $T/moons/epoch_2.pth", 0,
               "Epoch(train) [3][10/16]");
