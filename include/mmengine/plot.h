@@ -1,6 +1,6 @@
 /** @file
  * Curves of runs as SVG or PNG: losses, metrics, learning rate, one small chart each,
- * from the scalars.json that every run writes.
+ * from the records.jsonl or scalars.json that every run writes.
  *
  * All charts share the iteration as their axis. Values of validation are placed at the
  * iteration after which they were measured.
@@ -28,7 +28,8 @@ MM_API void mm_plot_free(mm_plot *plot);
  * MM_ENOENT without a scalars file, MM_EDATA for one that is damaged.
  */
 MM_API mm_status mm_plot_add_run(mm_plot *plot, const char *path, const char *label);
-/** Adds a run from records as scalars.json has them: a list of dicts. */
+/** Adds a run from records as records.jsonl or scalars.json have them: a list of
+ * dicts. */
 MM_API mm_status mm_plot_add_records(mm_plot *plot, const mm_value *records,
                                      const char *label);
 /** Draws only these names ("loss", "accuracy/top1") and those below them; NULL: all but

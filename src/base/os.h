@@ -90,6 +90,9 @@ mm_status mmi_file_read_at(mmi_file *file, int64_t offset, void *data, size_t si
                            size_t *out_read);
 /* Writes all of it; no short writes. MM_EIO "no space left on device". */
 mm_status mmi_file_write_all(mmi_file *file, const void *data, size_t size);
+/* The same at the end of a file that only this process writes to; if it fails the file
+ * keeps its former size, so that no torn line stands before later ones. */
+mm_status mmi_file_append(mmi_file *file, const void *data, size_t size);
 /* The same for logs: works while an error is pending, raises nothing; 0 or an errno. */
 int mmi_file_try_write(mmi_file *file, const void *data, size_t size);
 mm_status mmi_file_write_at(mmi_file *file, int64_t offset, const void *data,

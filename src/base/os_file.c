@@ -119,6 +119,20 @@ mm_status mmi_file_write_all(mmi_file *file, const void *data, size_t size)
     return mmi_file_write_at(file, -1, data, size);
 }
 
+mm_status mmi_file_append(mmi_file *file, const void *data, size_t size)
+{
+    mm_error error;
+    int64_t before = mmi_file_length(file);
+
+    if (mmi_is_pending() || mmi_file_write_all(file, data, size) == MM_OK) {
+        return mm_pending();
+    }
+    (void)mm_error_take(&error);
+    (void)mmi_file_truncate(file, before);
+    (void)mm_error_take(NULL);
+    return mm_error_restore(&error);
+}
+
 mm_status mmi_file_write_at(mmi_file *file, int64_t offset, const void *data,
                             size_t size)
 {

@@ -1,9 +1,11 @@
 /* Writes a log line and a scalar record every `interval` iterations and after each
- * evaluation. Source: mmengine/hooks/logger_hook.py. */
+ * evaluation. A record that cannot be written is reported, and training goes on.
+ * Source: mmengine/hooks/logger_hook.py. */
 #include <stdio.h>
 #include <string.h>
 
 #include "hooks/hooks.h"
+#include "hooks/record_file.h"
 #include "mmengine/file.h"
 #include "mmengine/fileio.h"
 #include "mmengine/log.h"
@@ -19,6 +21,11 @@ struct logger_hook {
     mm_value *file_client_args, *backend_args;
     bool log_metric_by_epoch;
     char json_file[32]; /* "<timestamp>.json" */
+    mmi_record_file records;
+    bool reported_scalars, reported_records, reported_results; /* that they fail */
+    int64_t samples; /* of training, seen so far; in checkpoints */
+    enum { PLACE_UNKNOWN, PLACE_KNOWN, PLACE_WRITTEN } place;
+    mmi_record start; /* where the run began or was put back to */
 };
 
 #define MM_OPT_STRUCT struct logger_hook
@@ -42,13 +49,135 @@ static const mm_option options[] = {
 };
 #undef MM_OPT_STRUCT
 
-static mm_status before_run(void *data, mm_runner *runner)
+static mm_status init(void *data)
 {
     struct logger_hook *self = data;
 
+    self->records.file = (mmi_file)MMI_NO_FILE;
+    return MM_OK;
+}
+
+static mm_status before_run(void *data, mm_runner *runner)
+{
+    struct logger_hook *self = data;
+    char *folder = mm_path_join(mm_runner_log_dir(runner), "vis_data");
+
     (void)snprintf(self->json_file, sizeof(self->json_file), "%s.json",
                    mm_runner_timestamp(runner));
+    if (folder != NULL)
+        (void)mmi_record_file_open(&self->records, folder);
+    mm_free(folder);
+    return mm_pending();
+}
+
+static void deinit(void *data)
+{
+    struct logger_hook *self = data;
+
+    mmi_record_file_close(&self->records);
+}
+
+/* A full disk must not end a training: the log says it, once for each `*reported`. */
+static mm_status report(bool *reported, const char *what)
+{
+    mm_error error;
+    mm_status code = mm_pending();
+
+    if (code != MM_EIO && code != MM_ENOENT)
+        return code;
+    (void)mm_error_take(&error);
+    if (!*reported)
+        mm_log(MM_LOG_WARN, "%s could not be kept: %s %s", what, error.message,
+               error.num_frames > 0 ? error.frames[0] : "");
+    *reported = true;
     return MM_OK;
+}
+
+/* Rows of a collated batch's first field; 0: not known. */
+static int64_t count_rows(mm_value *batch)
+{
+    mm_kind kind = mm_value_kind(batch);
+    bool is_row = kind == MM_KIND_LIST || kind == MM_KIND_TUPLE;
+    mm_value *field = (kind != MM_KIND_DICT && !is_row) || mm_value_len(batch) == 0
+                          ? NULL
+                      : is_row ? mm_list_get(batch, 0)
+                               : mm_dict_at(batch, 0);
+    mm_tensor *tensor = field == NULL ? NULL : mm_value_find_tensor(field);
+    mm_tensor_info info;
+
+    if (tensor != NULL)
+        return mm_tensor_info_get(tensor, &info) == MM_OK && info.ndim > 0
+                   ? info.sizes[0]
+                   : 0;
+    kind = field == NULL ? MM_KIND_NONE : mm_value_kind(field);
+    return kind == MM_KIND_LIST || kind == MM_KIND_TUPLE ? (int64_t)mm_value_len(field)
+                                                         : 0;
+}
+
+/* Samples of a batch of training; a list of bare samples looks like a list of fields,
+ * so more than a batch holds is none. */
+static int64_t count_samples(mm_runner *runner, mm_value *batch)
+{
+    int64_t most = mm_loader_batch_size(mm_runner_loader(runner, MM_MODE_TRAIN));
+    int64_t rows = batch == NULL ? 0 : count_rows(batch);
+
+    return rows > 0 && rows <= most ? rows : most;
+}
+
+/* Finished epochs; passes over the data in iteration mode. */
+static int64_t epochs_after(mm_runner *runner, int64_t iters)
+{
+    if (mm_runner_by_epoch(runner) || mm_runner_max_iters(runner) == 0)
+        return mm_runner_epoch(runner);
+    int64_t len = mm_loader_len(mm_runner_loader(runner, MM_MODE_TRAIN));
+
+    return len > 0 ? iters / len : 0;
+}
+
+/* Where this run goes on. A checkpoint of another program does not tell the samples:
+ * its batches were whole. */
+static void find_place(struct logger_hook *self, mm_runner *runner)
+{
+    int64_t iters = mm_runner_iter(runner);
+
+    if (self->samples == 0 && iters > 0)
+        self->samples =
+            iters * mm_loader_batch_size(mm_runner_loader(runner, MM_MODE_TRAIN));
+    self->start = (mmi_record){.mode = "start",
+                               .epoch = epochs_after(runner, iters),
+                               .iter = iters,
+                               .samples = self->samples};
+    self->place = PLACE_KNOWN;
+}
+
+static mm_status add_record(struct logger_hook *self, mm_runner *runner, mm_mode mode,
+                            const mm_value *scalars)
+{
+    static const char *const names[] = {"train", "val", "test"};
+    bool is_train = mode == MM_MODE_TRAIN;
+    mmi_record record = {.mode = names[mode],
+                         .iter = mm_runner_iter(runner) + is_train,
+                         .samples = self->samples,
+                         .scalars = scalars};
+
+    record.epoch = epochs_after(runner, mm_runner_iter(runner)) + is_train;
+    if (self->place == PLACE_UNKNOWN)
+        find_place(self, runner);
+    if (self->place == PLACE_KNOWN && mm_runner_max_iters(runner) > 0 && /* trains */
+        mmi_record_file_add(&self->records, &self->start) == MM_OK)
+        self->place = PLACE_WRITTEN;
+    (void)mmi_record_file_add(&self->records, &record);
+    return report(&self->reported_records, "records");
+}
+
+static mm_status add_scalars(struct logger_hook *self, mm_runner *runner, mm_mode mode,
+                             int64_t step, const mm_value *scalars)
+{
+    (void)mm_visualizer_add_scalars(mm_runner_visualizer(runner), scalars, step,
+                                    self->json_file);
+    return report(&self->reported_scalars, "scalars") < 0
+               ? mm_pending()
+               : add_record(self, runner, mode, scalars);
 }
 
 static mm_status after_train_iter(void *data, mm_runner *runner, const mm_iter *iter)
@@ -58,16 +187,19 @@ static mm_status after_train_iter(void *data, mm_runner *runner, const mm_iter *
     bool last = iter->batch_idx + 1 == len;
     mm_log_text text;
 
+    if (self->place == PLACE_UNKNOWN)
+        find_place(self, runner);
+    self->samples += count_samples(runner, iter->batch);
     if (mm_every_n_train_iters(runner, self->interval_exp_name, 0) || last)
         mm_log(MM_LOG_INFO, "Exp name: %s", mm_runner_experiment_name(runner));
     if ((iter->batch_idx + 1) % self->interval != 0 &&
         !(last && (!self->ignore_last || len <= self->interval)))
-        return MM_OK;
+        return mm_pending();
     if (mm_runner_log_iter(runner, iter->batch_idx, MM_MODE_TRAIN, &text) < 0)
         return mm_pending();
     mm_log(MM_LOG_INFO, "%s", text.line);
-    (void)mm_visualizer_add_scalars(mm_runner_visualizer(runner), text.tag,
-                                    mm_runner_iter(runner) + 1, self->json_file);
+    (void)add_scalars(self, runner, MM_MODE_TRAIN, mm_runner_iter(runner) + 1,
+                      text.tag);
     mm_log_text_deinit(&text);
     return mm_pending();
 }
@@ -98,7 +230,7 @@ static mm_status after_test_iter(void *self, mm_runner *runner, const mm_iter *i
 
 static mm_status after_val_epoch(void *data, mm_runner *runner, mm_value *metrics)
 {
-    const struct logger_hook *self = data;
+    struct logger_hook *self = data;
     int64_t len = mm_loader_len(mm_runner_loader(runner, MM_MODE_VAL));
     mm_log_text text;
     (void)metrics;
@@ -106,17 +238,17 @@ static mm_status after_val_epoch(void *data, mm_runner *runner, mm_value *metric
     if (mm_runner_log_epoch(runner, len, MM_MODE_VAL, &text) < 0)
         return mm_pending();
     mm_log(MM_LOG_INFO, "%s", text.line);
-    (void)mm_visualizer_add_scalars(mm_runner_visualizer(runner), text.tag,
-                                    self->log_metric_by_epoch ? mm_runner_epoch(runner)
-                                                              : mm_runner_iter(runner),
-                                    self->json_file);
+    (void)add_scalars(self, runner, MM_MODE_VAL,
+                      self->log_metric_by_epoch ? mm_runner_epoch(runner)
+                                                : mm_runner_iter(runner),
+                      text.tag);
     mm_log_text_deinit(&text);
     return mm_pending();
 }
 
 static mm_status after_test_epoch(void *data, mm_runner *runner, mm_value *metrics)
 {
-    const struct logger_hook *self = data;
+    struct logger_hook *self = data;
     int64_t len = mm_loader_len(mm_runner_loader(runner, MM_MODE_TEST));
     mm_log_text text;
     (void)metrics;
@@ -125,7 +257,13 @@ static mm_status after_test_epoch(void *data, mm_runner *runner, mm_value *metri
         return mm_pending();
     mm_log(MM_LOG_INFO, "%s", text.line);
     char *path = mm_strfmt("%s/%s", mm_runner_log_dir(runner), self->json_file);
-    (void)mm_fileio_dump(text.tag, path, "json");
+    mm_value *ready = mmi_json_ready(text.tag);
+
+    if (ready != NULL && path != NULL)
+        (void)mm_fileio_dump(ready, path, "json");
+    if (report(&self->reported_results, "results") == MM_OK)
+        (void)add_record(self, runner, MM_MODE_TEST, ready);
+    mm_value_unref(ready);
     mm_free(path);
     mm_log_text_deinit(&text);
     return mm_pending();
@@ -183,9 +321,10 @@ static mm_status copy_logs(const struct logger_hook *self, const char *from,
 
 static mm_status after_run(void *data, mm_runner *runner)
 {
-    const struct logger_hook *self = data;
+    struct logger_hook *self = data;
 
-    if (mm_visualizer_close(mm_runner_visualizer(runner)) < 0 || self->out_dir == NULL)
+    (void)mm_visualizer_close(mm_runner_visualizer(runner));
+    if (report(&self->reported_scalars, "scalars") < 0 || self->out_dir == NULL)
         return mm_pending();
     char *to =
         mm_path_join(self->out_dir, mm_path_basename(mm_runner_work_dir(runner)));
@@ -193,6 +332,25 @@ static mm_status after_run(void *data, mm_runner *runner)
     if (to != NULL)
         (void)copy_logs(self, mm_runner_log_dir(runner), to);
     mm_free(to);
+    return mm_pending();
+}
+
+static mm_value *save_state(void *data)
+{
+    const struct logger_hook *self = data;
+    mm_value *state = mm_value_new_dict();
+
+    mm_dict_put_i64(state, "samples", self->samples);
+    return state;
+}
+
+/* Also where a run is put back on its way. */
+static mm_status load_state(void *data, const mm_value *state)
+{
+    struct logger_hook *self = data;
+
+    self->samples = mm_value_i64(mm_dict_get(state, "samples"));
+    self->place = PLACE_UNKNOWN;
     return mm_pending();
 }
 
@@ -205,6 +363,8 @@ static const mm_hook_ops ops = {
     .after_test_iter = after_test_iter,
     .after_test_epoch = after_test_epoch,
     .after_run = after_run,
+    .save_state = save_state,
+    .load_state = load_state,
 };
 
 const mm_component mmi_logger_hook = {
@@ -214,5 +374,7 @@ const mm_component mmi_logger_hook = {
     .source = "mmengine/hooks/logger_hook.py",
     .size = sizeof(struct logger_hook),
     .options = options,
+    .init = init,
+    .deinit = deinit,
     MM_HOOK(&ops),
 };

@@ -124,7 +124,7 @@ static void append_to(mmi_file *file, const char *path, const char *line)
     if (!mmi_file_is_open(file) && mmi_file_open(file, path, MMI_OPEN_APPEND) < 0) {
         return;
     }
-    if (mmi_file_write_all(file, line, strlen(line)) < 0) {
+    if (mmi_file_append(file, line, strlen(line)) < 0) {
         mm_error_frame("while writing scalars to '%s'", path);
     }
 }

@@ -1,6 +1,8 @@
-/* From scalars.json to curves. Training records carry the iteration. Those of
- * validation count epochs in MMEngine's files, so they are placed at the last training
- * record before them: the files are written in the order of events. */
+/* From records.jsonl or scalars.json to curves. The former says of each record which
+ * loop it is of and at which iteration, and where a run goes on. In the latter training
+ * records carry the iteration; those of validation count epochs, so they are placed at
+ * the last training record before them: the files are written in the order of events.
+ */
 #include "visualization/plot_data.h"
 
 #include <math.h>
@@ -22,10 +24,33 @@ static double find_number(const mm_value *record, const char *key)
 }
 
 /* How a record is placed. */
-enum record_kind { RECORD_TRAIN, RECORD_VAL, RECORD_SINGLE };
+enum record_kind { RECORD_TRAIN, RECORD_VAL, RECORD_SINGLE, RECORD_START, RECORD_NONE };
+
+/* Of a record of records.jsonl; NULL: it is one of scalars.json. */
+static const char *mode_of(const mm_value *record)
+{
+    const mm_value *mode = mm_dict_find(record, "mode");
+    bool is_ours = mm_value_kind(mode) == MM_KIND_STR &&
+                   mm_value_kind(mm_dict_find(record, "scalars")) == MM_KIND_DICT;
+
+    return is_ours ? mm_value_str(mode) : NULL;
+}
+
+static enum record_kind kind_of_mode(const char *mode)
+{
+    return strcmp(mode, "train") == 0   ? RECORD_TRAIN
+           : strcmp(mode, "val") == 0   ? RECORD_VAL
+           : strcmp(mode, "start") == 0 ? RECORD_START
+                                        : RECORD_NONE;
+}
 
 static enum record_kind kind_of(const mm_value *record)
 {
+    const char *mode = mode_of(record);
+
+    if (mode != NULL) {
+        return kind_of_mode(mode);
+    }
     if (mm_dict_has(record, "iter")) {
         return RECORD_TRAIN;
     }
@@ -39,12 +64,21 @@ static enum record_kind kind_of(const mm_value *record)
 static double place_of(const mm_value *record, double *last_train)
 {
     double step = find_number(record, "step");
+    enum record_kind kind = kind_of(record);
 
-    if (kind_of(record) == RECORD_TRAIN) {
+    if (kind == RECORD_START || kind == RECORD_NONE) {
+        return (double)NAN;
+    }
+    if (mode_of(record) != NULL) {
+        step = find_number(record, "iter");
+        *last_train = kind == RECORD_TRAIN ? step : *last_train;
+        return step;
+    }
+    if (kind == RECORD_TRAIN) {
         *last_train = isnan(step) ? find_number(record, "iter") : step;
         return *last_train;
     }
-    return kind_of(record) == RECORD_VAL && !isnan(*last_train) ? *last_train : step;
+    return kind == RECORD_VAL && !isnan(*last_train) ? *last_train : step;
 }
 
 static bool is_counter(const char *key)
@@ -104,6 +138,7 @@ static void add_record(mmi_run *run, const mm_value *record, double x)
 {
     bool record_is_val = kind_of(record) == RECORD_VAL;
 
+    record = mode_of(record) != NULL ? mm_dict_find(record, "scalars") : record;
     for (size_t i = 0; i < mm_value_len(record) && !mmi_is_pending(); i++) {
         const char *key = mm_dict_name_at(record, i);
         mm_kind kind = mm_value_kind(mm_dict_at(record, i));
@@ -154,24 +189,85 @@ void mmi_run_deinit(mmi_run *run)
 
 /* --- files --- */
 
+static enum record_kind kind_at(const mm_value *records, size_t index)
+{
+    const mm_value *record = mm_list_get(records, index);
+
+    return mm_value_kind(record) == MM_KIND_DICT ? kind_of(record) : RECORD_NONE;
+}
+
+/* Removes what a run that goes on at iteration `begin` does again: what lies behind it,
+ * and a validation there that is owed still. */
+static void rewind_to(mm_value *records, double begin, bool validates)
+{
+    double last_train = (double)NAN;
+
+    for (size_t i = 0; i < mm_value_len(records);) {
+        enum record_kind kind = kind_at(records, i);
+        double place = kind == RECORD_NONE
+                           ? (double)NAN
+                           : place_of(mm_list_get(records, i), &last_train);
+
+        if (place > begin || (validates && kind == RECORD_VAL && place == begin)) {
+            mm_list_remove(records, i);
+        } else {
+            i++;
+        }
+    }
+}
+
+/* True if a validation at iteration `begin` follows the start at `index`. */
+static bool validates_at(const mm_value *records, size_t index, double begin)
+{
+    for (size_t i = index + 1; i < mm_value_len(records); i++) {
+        enum record_kind kind = kind_at(records, i);
+
+        if (kind == RECORD_START || kind == RECORD_TRAIN) {
+            return false;
+        }
+        if (kind == RECORD_VAL &&
+            find_number(mm_list_get(records, i), "iter") == begin) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Appends records; each start among them rewinds what stands before it. */
+static void append_records(mm_value *all, const mm_value *later)
+{
+    for (size_t i = 0; i < mm_value_len(later) && !mmi_is_pending(); i++) {
+        if (kind_at(later, i) == RECORD_START) {
+            double begin = find_number(mm_list_get(later, i), "iter");
+            rewind_to(all, begin, validates_at(later, i, begin));
+        }
+        mm_list_append(all, mm_list_get(later, i));
+    }
+}
+
+/* The records of a file, those that were done again once. */
 static mm_value *load_file(const char *path)
 {
     size_t size = 0;
     char *text = mm_file_read(path, &size);
-    mm_value *records = text != NULL ? mm_json_parse_lines(text, size, path) : NULL;
+    mm_value *lines = text != NULL ? mm_json_parse_lines(text, size, path) : NULL;
+    mm_value *records = lines != NULL ? mm_value_new_list() : NULL;
 
+    if (records != NULL) {
+        append_records(records, lines);
+    }
+    mm_value_unref(lines);
     mm_free(text);
     return records;
 }
 
-/* "<folder>/vis_data/scalars.json" or "<folder>/scalars.json"; NULL if neither is
- * there.
- */
+/* The records of a folder or of its vis_data; NULL if there are none. */
 static char *find_scalars(const char *folder)
 {
-    static const char *const places[] = {"vis_data/scalars.json", "scalars.json"};
+    static const char *const places[] = {"vis_data/records.jsonl", "records.jsonl",
+                                         "vis_data/scalars.json", "scalars.json"};
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         char *path = mm_path_join(folder, places[i]);
         if (path == NULL || mm_file_exists(path)) {
             return path;
@@ -201,7 +297,12 @@ static void join_records(mm_value *all, const mm_value *later)
     double first = first_place(later);
     double last_train = (double)NAN;
     size_t kept = 0;
+    bool says_where = mm_value_len(later) > 0 && kind_at(later, 0) == RECORD_START;
 
+    if (says_where) {
+        append_records(all, later);
+        return;
+    }
     if (isnan(first) && mm_value_len(all) > 0) {
         return; /* a test in the folder of a training is no part of its curves */
     }
@@ -240,7 +341,8 @@ static mm_value *load_work_dir(const char *folder)
     }
     mm_value_unref(names);
     if (!mmi_is_pending() && mm_value_len(all) == 0) {
-        mm_raise(MM_ENOENT, "no scalars.json with records in '%s'", folder);
+        mm_raise(MM_ENOENT, "no records.jsonl or scalars.json with records in '%s'",
+                 folder);
         mm_error_hint("name a work_dir, one of its folders named by time, or a file");
     }
     if (mmi_is_pending()) {

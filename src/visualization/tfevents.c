@@ -231,8 +231,7 @@ mm_status mmi_tfevents_open(mmi_tfevents *events, const char *dir)
 mm_status mmi_tfevents_write(mmi_tfevents *events)
 {
     if (!mmi_is_pending() && events->pending.size > 0 &&
-        mmi_file_write_all(&events->file, events->pending.data, events->pending.size) <
-            0)
+        mmi_file_append(&events->file, events->pending.data, events->pending.size) < 0)
         mm_error_frame("while writing events to '%s'", events->path);
     mmi_str_clear(&events->pending);
     return mm_pending();

@@ -117,6 +117,63 @@ static void test_work_dirs(void **state)
     mm_free(folder);
 }
 
+#define RECORD(mode, iter, name, value)                                                \
+    "{\"mode\": \"" mode "\", \"epoch\": 1, \"iter\": " #iter ", \"samples\": 8, "     \
+    "\"wall_time\": \"2024-01-01T00:00:00.000+00:00\", \"seconds\": 1.5, "             \
+    "\"scalars\": {\"" name "\": " #value ", \"time\": 0.5, \"iter\": " #iter "}}\n"
+#define START(iter)                                                                    \
+    "{\"mode\": \"start\", \"epoch\": 0, \"iter\": " #iter ", \"samples\": 8, "        \
+    "\"wall_time\": \"2024-01-01T00:00:00.000+00:00\", \"seconds\": 0.0, "             \
+    "\"scalars\": {}}\n"
+
+static void check_vals(const char *folder, const mm_point *points, size_t count)
+{
+    mmi_run run;
+    mm_value *list = mmi_load_records(folder);
+
+    check_ok();
+    assert_int_equal(mmi_run_init(&run, list, "x"), MM_OK);
+    check_series(&run, "acc", true, points, count);
+    assert_null(mmi_run_find(&run, "time", true));
+    mmi_run_deinit(&run);
+    mm_value_unref(list);
+}
+
+/* records.jsonl says where a run goes on: what lies behind that was done again. */
+static void test_records(void **state)
+{
+    (void)state;
+    char *folder = mmi_os_temp_dir("mm-plot-");
+
+    put_file(folder, "20240101_000000/vis_data/scalars.json", TRAIN(7, 7.0));
+    put_file(folder, "20240101_000000/vis_data/records.jsonl",
+             START(0) RECORD("train", 100, "loss", 5.0) RECORD("val", 150, "acc", 10.0)
+                 RECORD("train", 200, "loss", 4.0) RECORD("train", 300, "loss", 3.0)
+                     RECORD("val", 300, "acc", 20.0) "{\"mode\": \"tr");
+    check_work_dir(folder, (mm_point[]){{100, 5}, {200, 4}, {300, 3}}, 3);
+    check_vals(folder, (mm_point[]){{150, 10}, {300, 20}}, 2);
+    /* Goes on at 300, where the validation is owed; is put back to 310 later. */
+    put_file(folder, "20240102_000000/vis_data/records.jsonl",
+             START(300) RECORD("val", 300, "acc", 21.0)
+                 RECORD("train", 310, "loss", 2.0) RECORD("train", 320, "loss", 9.0)
+                     START(310) RECORD("train", 320, "loss", 1.0));
+    check_work_dir(folder,
+                   (mm_point[]){{100, 5}, {200, 4}, {300, 3}, {310, 2}, {320, 1}}, 5);
+    check_vals(folder, (mm_point[]){{150, 10}, {300, 21}}, 2);
+    /* A test alone changes nothing, nor does a validation of a program's own. */
+    put_file(folder, "20240103_000000/vis_data/records.jsonl",
+             RECORD("test", 0, "acc", 99.0));
+    put_file(folder, "20240104_000000/vis_data/records.jsonl",
+             RECORD("val", 0, "acc", 99.0));
+    check_vals(folder, (mm_point[]){{150, 10}, {300, 21}}, 2);
+    put_file(folder, "20240105_000000/vis_data/records.jsonl",
+             START(200) RECORD("train", 300, "loss", 8.0));
+    check_work_dir(folder, (mm_point[]){{100, 5}, {200, 4}, {300, 8}}, 3);
+    check_vals(folder, (mm_point[]){{150, 10}}, 1);
+    assert_int_equal(mmi_os_remove_tree(folder), MM_OK);
+    mm_free(folder);
+}
+
 static void check_ticks(double low, double high, size_t wanted, bool is_log,
                         const char *expected)
 {
@@ -307,10 +364,9 @@ static void test_wrong_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_places),      CLEAN_TEST(test_work_dirs),
-        CLEAN_TEST(test_ticks),       CLEAN_TEST(test_panels),
-        CLEAN_TEST(test_svg),         CLEAN_TEST(test_png),
-        CLEAN_TEST(test_wrong_calls),
+        CLEAN_TEST(test_places), CLEAN_TEST(test_work_dirs),   CLEAN_TEST(test_records),
+        CLEAN_TEST(test_ticks),  CLEAN_TEST(test_panels),      CLEAN_TEST(test_svg),
+        CLEAN_TEST(test_png),    CLEAN_TEST(test_wrong_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
