@@ -14,7 +14,8 @@ void mmi_regex_free(mmi_regex *regex);
 bool mmi_regex_matches(const mmi_regex *regex, const char *text);
 /* `text` with every match replaced, as re.sub() does: \1 to \9 and \g<1> are groups.
  * Yours. Of several alternatives the longest is taken, where Python takes the first.
- * MM_EUNSUPPORTED for lazy repeats, and for groups beside some that are not captured. */
+ * MM_EUNSUPPORTED for lazy repeats, and for groups beside some that are not captured.
+ */
 MM_OWNED char *mmi_regex_replace(const mmi_regex *regex, const char *text,
                                  const char *replacement);
 
