@@ -73,7 +73,7 @@ function(mm_torture_tests)
   mm_flags(torture_kill)
   target_link_libraries(torture_kill PRIVATE mmengine)
   add_dependencies(torture_kill mmengine_cli torture_faults)
-  foreach(name resume)
+  foreach(name resume damage)
     add_executable(torture_test_${name} ${folder}/test_${name}.c
                    $<TARGET_OBJECTS:mm_torture>)
     mm_flags(torture_test_${name})

@@ -278,6 +278,8 @@ enum { MMI_OWN_VERSION = 1 };
 /* own_state.c */
 /* What an exact resume needs and MMEngine's keys do not hold; yours. */
 mm_value *mmi_own_state(mm_runner *runner);
+/* MM_EDATA if it was written by a later version than we know; NULL is fine. */
+mm_status mmi_check_own(const mm_value *own);
 /* Takes it over; `own` is NULL in other programs' files. */
 mm_status mmi_resume_own(mm_runner *runner, const mm_value *own);
 /* States of the generators, and which loaders have drawn from them; yours. */

@@ -57,20 +57,34 @@ static struct candidate *find_candidates(const char *folder, size_t *out_count)
     return list;
 }
 
-/* True if the file can be read whole; a damaged one is named in the log. */
+/* Raises why a run cannot go on from the file. */
+static mm_status check(const char *path)
+{
+    mm_value *content =
+        mm_pth_verify(path) < 0 ? NULL : mm_pth_read(&(mm_pth_read_args){.path = path});
+
+    if (mm_value_kind(content) == MM_KIND_DICT)
+        (void)mmi_check_own(mm_dict_find(content, MMI_OWN_KEY));
+    mm_value_unref(content);
+    return mm_pending();
+}
+
+/* True if the file can be read whole and understood; another is named in the log. */
 static bool is_good(const char *path)
 {
     mm_error error;
 
-    if (mm_pth_verify(path) == MM_OK)
+    if (check(path) == MM_OK)
         return true;
     (void)mm_error_take(&error);
-    mm_log(MM_LOG_WARN, "%s; looking for an earlier checkpoint", error.message);
+    bool is_named = strstr(error.message, path) != NULL;
+    mm_log(MM_LOG_WARN, "%s%s%s; looking for an earlier checkpoint",
+           is_named ? "" : path, is_named ? "" : ": ", error.message);
     return false;
 }
 
-/* The file that last_checkpoint names, if it is good; yours. */
-static char *from_pointer(const char *folder)
+/* The path that last_checkpoint holds, or NULL; yours. */
+static char *read_pointer(const char *folder)
 {
     char *pointer = mm_path_join(folder, "last_checkpoint");
     size_t size = 0;
@@ -82,6 +96,22 @@ static char *from_pointer(const char *folder)
     while (path != NULL && size > 0 &&
            (path[size - 1] == '\n' || path[size - 1] == ' '))
         path[--size] = '\0';
+    return path;
+}
+
+/* The file that last_checkpoint names, if it is good; yours. The one of that name in
+ * the folder itself comes first: the folder may be a copy of where the path leads. */
+static char *from_pointer(const char *folder)
+{
+    char *path = read_pointer(folder);
+    char *beside = path == NULL ? NULL : mm_path_join(folder, mm_path_basename(path));
+
+    if (beside != NULL && mm_file_exists(beside)) {
+        mm_free(path);
+        path = beside;
+        beside = NULL;
+    }
+    mm_free(beside);
     if (path != NULL && is_good(path))
         return path;
     mm_free(path);

@@ -11,6 +11,7 @@
  *   scalars        the ends of the histories, as far back as log lines look
  *   memory_format, window, hooks
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "mmengine/log.h"
@@ -193,6 +194,19 @@ static void resume_place(mm_runner *runner, const mm_value *own)
     runner->at.stop_training = mm_value_is_true(mm_dict_find(own, "stop_training"));
     if (runner->at.stop_training)
         mm_log(MM_LOG_WARN, "a hook had ended this training early; it stays ended");
+}
+
+mm_status mmi_check_own(const mm_value *own)
+{
+    const mm_value *version = own == NULL ? NULL : mm_dict_find(own, "version");
+
+    if (mm_value_kind(version) == MM_KIND_I64 &&
+        mm_value_i64(version) > MMI_OWN_VERSION)
+        return mm_raise(MM_EDATA,
+                        "its state for resuming is of version %" PRId64
+                        ", this program knows %d",
+                        mm_value_i64(version), (int)MMI_OWN_VERSION);
+    return mm_pending();
 }
 
 mm_status mmi_resume_own(mm_runner *runner, const mm_value *own)

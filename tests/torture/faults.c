@@ -137,7 +137,7 @@ static int open_file(const char *path, int flags, mode_t mode)
     int file = real_open(path, flags, mode);
 
     if (file >= 0 && file < MAX_FILES)
-        (void)snprintf(torture.paths[file], PATH_SIZE, "%s", writes ? path : "");
+        (void)snprintf(torture.paths[file], PATH_SIZE, "%s", path);
     if (writes)
         after(what, "create", path);
     return file;

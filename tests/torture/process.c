@@ -86,14 +86,17 @@ static void enter(const struct tt_run *run)
     (void)snprintf(path, sizeof(path), "%s/%s", tt_places.folder, run->name);
     if (chdir(path) != 0)
         _exit(126);
-    if (run->fault != NULL) {
+    if (run->trace != NULL)
+        (void)setenv("MM_TORTURE_TRACE", run->trace, 1);
+    if (run->fault != NULL || run->trace != NULL) {
         const char *asan = getenv("ASAN_OPTIONS");
 
         (void)snprintf(path, sizeof(path), "%s:verify_asan_link_order=0",
                        asan != NULL ? asan : "");
         (void)setenv("ASAN_OPTIONS", path, 1);
         (void)setenv("LD_PRELOAD", tt_places.faults, 1);
-        (void)setenv("MM_TORTURE", run->fault, 1);
+        (void)setenv("MM_TORTURE", run->fault != NULL ? run->fault : "none * 0 none",
+                     1);
     }
     if (run->max_file > 0) {
         struct rlimit limit = {(rlim_t)run->max_file, (rlim_t)run->max_file};

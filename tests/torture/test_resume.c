@@ -1,59 +1,7 @@
 /* Resuming through the program: after signals at every stage, in another folder, with
  * another number of workers, in the middle of an accumulation, and for longer than was
  * planned. Each ends as the undisturbed run does, bit for bit. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "torture.h"
-
-/* ---- helpers ---- */
-
-static void clear(const char *name)
-{
-    char path[1024];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", tt_places.folder, name);
-    tt_remove_tree(path);
-}
-
-static void move(const char *from, const char *to)
-{
-    char a[1024], b[1024];
-
-    (void)snprintf(a, sizeof(a), "%s/%s", tt_places.folder, from);
-    (void)snprintf(b, sizeof(b), "%s/%s", tt_places.folder, to);
-    assert_int_equal(rename(a, b), 0);
-}
-
-/* Trains "train"; `code` is how it must end. */
-static void train(const struct tt_run *run, const char *signal, int code)
-{
-    if (signal != NULL)
-        assert_int_equal(setenv("MM_SIGNAL", signal, 1), 0);
-    int ended = tt_train(run);
-
-    assert_int_equal(unsetenv("MM_SIGNAL"), 0);
-    if (ended != code) {
-        tt_print_end_of_output(run->name);
-        fail_msg("ended with %d, expected %d%s%s", ended, code,
-                 signal == NULL ? "" : ", signals: ", signal == NULL ? "" : signal);
-    }
-}
-
-/* The undisturbed run of a config, moved to "expected-<config>". */
-static void make_expected(struct tt_run run, const char *expected)
-{
-    run.name = "train";
-    run.resume = "";
-    train(&run, NULL, 0);
-    move("train", expected);
-}
+#include "scenario.h"
 
 /* Files that a signal made stay beside the regular ones; the others must be equal. */
 static void assert_equal_runs(const char *expected)
@@ -74,16 +22,6 @@ static void assert_equal_ends(const char *file, const char *expected)
                                        tt_path(expected, file, b, sizeof(b))),
                      0);
     assert_int_equal(tt_compare_later_logs("train", expected), 0);
-}
-
-static int clear_all(void **state)
-{
-    static const char *const names[] = {"train", "expected", "donor", "before"};
-    (void)state;
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        clear(names[i]);
-    return 0;
 }
 
 /* ---- signals ---- */
@@ -205,6 +143,25 @@ static void a_moved_folder_goes_on(void **state)
     assert_int_equal(tt_check_folder("train", 2), 0);
 }
 
+/* A copy of a folder goes on from its own files, not from those it was copied from. */
+static void a_copied_folder_uses_its_own_files(void **state)
+{
+    struct tt_run run = {.name = "before", .config = "signal_epoch.py", .resume = ""};
+    char command[2048];
+    (void)state;
+
+    train(&run, "after_train_iter 45 TERM", 143);
+    (void)snprintf(command, sizeof(command), "cp -a '%s/before' '%s/train'",
+                   tt_places.folder, tt_places.folder);
+    assert_int_equal(system(command), 0);
+    train(&run, NULL, 0); /* the original goes on, too */
+    run.name = "train";
+    train(&run, NULL, 0);
+    assert_true(tt_said("train", "resumed epoch: 4, iter: 45"));
+    assert_false(tt_said("train", "/before/"));
+    assert_equal_ends("epoch_8.pth", "before");
+}
+
 /* Going on from another run's checkpoint leaves that run's files alone. */
 static void the_donor_of_a_checkpoint_keeps_its_files(void **state)
 {
@@ -283,8 +240,6 @@ static void the_number_of_workers_may_change(void **state)
     assert_equal_ends("epoch_8.pth", "expected");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, clear_all, clear_all)
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -293,21 +248,12 @@ int main(int argc, char **argv)
         TEST(usr1_saves_and_goes_on),
         TEST(any_iteration_of_an_accumulation_is_exact),
         TEST(a_moved_folder_goes_on),
+        TEST(a_copied_folder_uses_its_own_files),
         TEST(the_donor_of_a_checkpoint_keeps_its_files),
         TEST(a_longer_training_is_the_long_training),
         TEST(a_finished_training_stays_as_it_is),
         TEST(the_number_of_workers_may_change),
     };
 
-    if (argc < 4 || !tt_setup(argv[1], argv[2], argv[3]))
-        return 2;
-    if (argc > 4)
-        cmocka_set_test_filter(argv[4]);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-
-    if (failed == 0)
-        tt_remove_tree(tt_places.folder);
-    else
-        print_message("left in %s\n", tt_places.folder);
-    return failed != 0;
+    return run_scenarios(tests, sizeof(tests) / sizeof(tests[0]), argc, argv);
 }

@@ -33,6 +33,7 @@ struct tt_run {
     const char *options[TT_MAX_OPTIONS]; /* of `train`; NULL at the end */
     const char *resume;                  /* NULL: no; "": the newest; else a path */
     const char *fault;                   /* MM_TORTURE of faults.c; NULL: none */
+    const char *trace;                   /* MM_TORTURE_TRACE of faults.c; NULL: none */
     int64_t max_file; /* bytes a file may have (RLIMIT_FSIZE); 0: any number */
     bool appends;     /* output goes behind what is there */
 };
