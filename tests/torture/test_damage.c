@@ -178,7 +178,8 @@ static void assert_goes_on(const char *fault, int64_t max_file, int code)
     run.max_file = max_file;
     train(&run, NULL, code);
     assert_true(tt_said("train", "ERROR") || tt_said("train", "WARN"));
-    assert_int_equal(tt_compare_logs("train", "expected"), 0);
+    if (max_file == 0) /* else the log itself may be too large */
+        assert_int_equal(tt_compare_logs("train", "expected"), 0);
     assert_int_equal(tt_check_folder("train", 8), 0);
     mm_value *temporary = tt_files("train", "", ".tmp");
 
@@ -222,7 +223,7 @@ static void a_full_disk_does_not_end_training(void **state)
 
     make_expected(run, "expected");
     run.fault = "write /run/ 60 enospc";
-    train(&run, NULL, 0);
+    train(&run, NULL, 1);
     assert_int_equal(tt_check_folder("train", 8), 0);
     run.fault = NULL;
     train(&run, NULL, 0);
