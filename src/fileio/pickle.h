@@ -5,7 +5,10 @@
 #include "fileio/pickle_vm.h"
 #include "mmengine/fileio.h"
 
-enum { MMI_DOC_DEPTH = 500 /* nesting of documents that are read or written */ };
+enum {
+    MMI_DOC_DEPTH = 500,       /* nesting of documents that are read or written */
+    MMI_INNER_CLASS_SIZE = 256 /* bytes of "module.Outer.Inner", its zero included */
+};
 
 /* What stands behind a node value. */
 typedef enum mmi_node_kind {

@@ -163,7 +163,8 @@ void mmi_pk_op_call(mmi_pk_vm *vm, int how)
     const mmi_pk_node *nodes = vm->graph->nodes;
     bool is_call =
         nodes[args].kind == MMI_PK_TUPLE &&
-        (nodes[callee].kind == MMI_PK_GLOBAL || nodes[callee].kind == MMI_PK_CALL) &&
+        (nodes[callee].kind == MMI_PK_GLOBAL || nodes[callee].kind == MMI_PK_CALL ||
+         nodes[callee].kind == MMI_PK_PERSID) &&
         (kwargs == 0 || nodes[kwargs].kind == MMI_PK_DICT);
     if (!is_call) {
         mmi_pk_fail(vm, "something that is no class or function is called");

@@ -179,6 +179,40 @@ static mm_value *make_global(const mmi_pk_node *node)
     return value;
 }
 
+/* getattr(class, 'Inner'), as the older protocols name a class inside a class: the
+ * class "module.Class.Inner", as the newer ones do. NULL without an error: it is
+ * something else, or a name so long that copies of it could fill the memory. */
+static mm_value *make_inner_class(const mmi_node *callee, const mm_value *args)
+{
+    bool is_getattr = strcmp(callee->class_name, "__builtin__.getattr") == 0 ||
+                      strcmp(callee->class_name, "builtins.getattr") == 0;
+    const mmi_node *outer =
+        is_getattr && mm_value_kind(args) == MM_KIND_TUPLE && mm_value_len(args) == 2
+            ? mmi_node_find(mm_list_get(args, 0))
+            : NULL;
+    char name[MMI_INNER_CLASS_SIZE];
+
+    if (outer == NULL || outer->kind != MMI_NODE_CLASS ||
+        mm_value_kind(mm_list_get(args, 1)) != MM_KIND_STR) {
+        return NULL;
+    }
+    size_t inner_size = 0;
+    size_t size = strlen(outer->class_name);
+    const char *inner = mm_value_str_n(mm_list_get(args, 1), &inner_size);
+    bool fits = inner_size > 0 && inner_size < MMI_INNER_CLASS_SIZE &&
+                size < MMI_INNER_CLASS_SIZE &&
+                size + 1 + inner_size < MMI_INNER_CLASS_SIZE &&
+                strpbrk(inner, ".\n") == NULL && strlen(inner) == inner_size;
+    if (!fits) {
+        return NULL;
+    }
+    memcpy(name, outer->class_name, size);
+    name[size] = '.';
+    memcpy(name + size + 1, inner, inner_size + 1);
+    return mmi_node_new(&(mmi_node){
+        .kind = MMI_NODE_CLASS, .class_name = name, .module_size = outer->module_size});
+}
+
 static mm_value *make_call(struct maker *maker, const mmi_pk_node *node)
 {
     static const mmi_node_kind kinds[] = {MMI_NODE_REDUCE, MMI_NODE_NEWOBJ,
@@ -207,6 +241,10 @@ static mm_value *make_call(struct maker *maker, const mmi_pk_node *node)
         if (known != NULL || mmi_is_pending()) {
             return known;
         }
+    }
+    mm_value *inner = is_plain ? make_inner_class(callee, made.args) : NULL;
+    if (inner != NULL || mmi_is_pending()) {
+        return inner;
     }
     made.class_name = callee->class_name;
     made.module_size = callee->module_size;

@@ -486,7 +486,13 @@ static void op_build(mmi_pk_vm *vm, int arg)
 static void op_persistent(mmi_pk_vm *vm, int is_line)
 {
     if (is_line != 0) {
-        mmi_pk_push_text(vm, MMI_PK_STR, mmi_pk_line(vm));
+        mmi_pk_span line = mmi_pk_line(vm);
+
+        if (line.data != NULL && !mmi_text_is_utf8(line.data, line.size)) {
+            mmi_pk_fail(vm, "a string is not UTF-8");
+            return;
+        }
+        mmi_pk_push_text(vm, MMI_PK_STR, line);
     }
     uint32_t id = mmi_pk_pop(vm);
     uint32_t node = mmi_pk_new(vm, MMI_PK_PERSID);

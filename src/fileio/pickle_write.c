@@ -244,6 +244,46 @@ static void put_shared_text(mmi_pickle_writer *writer, const char *text, size_t 
     }
 }
 
+static void put_global(mmi_pickle_writer *writer, const char *name, size_t module_size,
+                       size_t name_size)
+{
+    mmi_str_add_char(&writer->out, 'c');
+    mmi_str_add_n(&writer->out, name, module_size);
+    mmi_str_add_char(&writer->out, '\n');
+    mmi_str_add_n(&writer->out, name + module_size + 1, name_size);
+    mmi_str_add_char(&writer->out, '\n');
+}
+
+/* "module.Outer.Inner": protocol 2 knows no class inside a class, so the inner ones are
+ * attributes, getattr(Outer, 'Inner'). */
+static void put_inner_class(mmi_pickle_writer *writer, const char *name,
+                            size_t module_size)
+{
+    const char *rest = name + module_size + 1;
+    size_t outer_size = strcspn(rest, ".");
+
+    for (const char *at = rest; *at != '\0'; at++) {
+        if (*at == '.') {
+            mmi_pickle_put_class(writer, "__builtin__.getattr");
+        }
+    }
+    put_global(writer, name, module_size, outer_size);
+    for (rest += outer_size; *rest == '.'; rest += 1 + strcspn(rest + 1, ".")) {
+        put_text(writer, rest + 1, strcspn(rest + 1, "."));
+        mmi_str_add_n(&writer->out, "\x86R", 2);
+    }
+}
+
+/* True for "module.Outer.Inner" with no empty part, of a length that is read back as a
+ * class. */
+static bool is_inner_class(const char *name, size_t size, size_t module_size)
+{
+    const char *rest = name + module_size + 1;
+
+    return size < MMI_INNER_CLASS_SIZE && strchr(rest, '.') != NULL && rest[0] != '.' &&
+           strstr(rest, "..") == NULL && name[size - 1] != '.';
+}
+
 static void put_class(mmi_pickle_writer *writer, const char *name, size_t module_size)
 {
     size_t size = strlen(name);
@@ -251,11 +291,11 @@ static void put_class(mmi_pickle_writer *writer, const char *name, size_t module
     if (memo_get(writer, MEMO_CLASS, name, size)) {
         return;
     }
-    mmi_str_add_char(&writer->out, 'c');
-    mmi_str_add_n(&writer->out, name, module_size);
-    mmi_str_add_char(&writer->out, '\n');
-    mmi_str_add(&writer->out, name + module_size + 1);
-    mmi_str_add_char(&writer->out, '\n');
+    if (is_inner_class(name, size, module_size)) {
+        put_inner_class(writer, name, module_size);
+    } else {
+        put_global(writer, name, module_size, size - module_size - 1);
+    }
     memo_put(writer, MEMO_CLASS, name, size);
 }
 

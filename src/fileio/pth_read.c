@@ -64,8 +64,13 @@ mm_value *mmi_pth_persistent(void *user, mm_value *id)
     size_t count = mm_value_kind(id) == MM_KIND_TUPLE ? mm_value_len(id) : 0;
     mm_dtype dtype = MM_DTYPE_NONE;
 
-    if (count < 5 || mm_value_kind(mm_list_get(id, 0)) != MM_KIND_STR ||
-        strcmp(mm_value_str(mm_list_get(id, 0)), "storage") != 0) {
+    const mm_value *kind = count < 4 ? NULL : mm_list_get(id, 0);
+    const char *text = mm_value_kind(kind) == MM_KIND_STR ? mm_value_str(kind) : "";
+    if (strcmp(text, "module") == 0 && mmi_node_find(mm_list_get(id, 1)) != NULL) {
+        /* The older format tells a module's class with its source. */
+        return mm_value_ref(mm_list_get(id, 1));
+    }
+    if (count < 5 || strcmp(text, "storage") != 0) {
         return NULL;
     }
     const mmi_node *class_node = mmi_node_find(mm_list_get(id, 1));
@@ -133,6 +138,15 @@ static bool read_dtype(const mm_value *value, mm_dtype *out)
            mmi_pth_find_dtype(node->class_name, out);
 }
 
+/* Marks that change what the bytes mean (a conjugate view) stand in a dict. */
+static bool has_marks(const mm_value *args, size_t index)
+{
+    const mm_value *marks =
+        index < mm_value_len(args) ? mm_list_get(args, index) : NULL;
+
+    return mm_value_is_true(marks);
+}
+
 /* (storage, offset, sizes, strides, requires_grad, hooks, ...); NULL: leave it alone.
  */
 static mm_value *rebuild_tensor(mmi_pth_reader *reader, const mm_value *args,
@@ -152,7 +166,7 @@ static mm_value *rebuild_tensor(mmi_pth_reader *reader, const mm_value *args,
     if (tensor.ndim < 0 || num_strides != tensor.ndim ||
         (has_dtype &&
          (count < 7 || !read_dtype(mm_list_get(args, 6), &tensor.dtype))) ||
-        mmi_pth_dtype_size(tensor.dtype) == 0) {
+        mmi_pth_dtype_size(tensor.dtype) == 0 || has_marks(args, has_dtype ? 7 : 6)) {
         return NULL;
     }
     tensor.memory_bytes = (size_t)mmi_pth_storage_size(typed->storage);

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "fileio/pickle.h"
+#include "fileio/pth.h"
 #include "fileio/pth_elements.h"
 #include "mmengine/checkpoint.h"
 #include "mmengine/number.h"
@@ -387,6 +388,29 @@ static void compare_texts(struct differ *differ, const mm_value *a, const mm_val
                       differing_line(two, one));
 }
 
+/* Bytes without a type, as torch's UntypedStorage. */
+static void compare_storages(struct differ *differ, const mm_value *a,
+                             const mm_value *b)
+{
+    const mmi_pth_typed *one = mm_value_find_object(a, &mmi_pth_typed_object);
+    const mmi_pth_typed *two = mm_value_find_object(b, &mmi_pth_typed_object);
+    uint64_t size = mmi_pth_storage_size(one->storage);
+    const void *first = mm_pth_storage_data(one->storage);
+    const void *second = mm_pth_storage_data(two->storage);
+    bool is_equal = one->dtype == two->dtype && first != NULL && second != NULL &&
+                    size == mmi_pth_storage_size(two->storage) &&
+                    memcmp(first, second, (size_t)size) == 0;
+
+    differ->values++;
+    if (!is_equal)
+        add_difference(differ, "value", a, b);
+}
+
+static bool is_storage(const mm_value *value)
+{
+    return mm_value_find_object(value, &mmi_pth_typed_object) != NULL;
+}
+
 static void compare_scalars(struct differ *differ, const mm_value *a, const mm_value *b)
 {
     bool exact = differ->args->exact;
@@ -414,6 +438,8 @@ static void compare(struct differ *differ, const mm_value *a, const mm_value *b)
         return;
     if (mm_pth_find_tensor(a) != NULL && mm_pth_find_tensor(b) != NULL)
         compare_tensors(differ, a, b);
+    else if (is_storage(a) && is_storage(b))
+        compare_storages(differ, a, b);
     else if (mmi_node_find(a) != NULL && mmi_node_find(b) != NULL)
         compare_nodes(differ, a, b);
     else if (kind == MM_KIND_DICT && mm_value_kind(b) == kind)
