@@ -10,7 +10,7 @@
 #ifndef MMENGINE_LOG_H
 #define MMENGINE_LOG_H
 
-#include "mmengine/status.h"
+#include "mmengine/value.h"
 
 MM_BEGIN_DECLS
 
@@ -41,17 +41,38 @@ typedef struct mm_logger_args {
     mm_log_level level; /**< least level; default MM_LOG_INFO */
     mm_log_sink sink;   /**< console; default: the process's sink (mm_log_set_sink) */
     void *sink_user;
-    int rank;       /**< ranks other than 0 show errors only */
     bool truncates; /**< empties the file first */
-    /** @name MMEngine's file_handler_cfg @{ */
+    /** @name Several processes. Ranks other than 0 show errors only and have no file,
+     * unless `distributed` or a level of MM_LOG_DEBUG asks for a file for each of them:
+     * "<stem>_<user>@<host>_device<id>_rank<rank>.log" @{ */
+    int rank;
+    int world_size;   /**< processes; 0: one */
+    int device_id;    /**< of the name alone */
+    bool distributed; /**< a file for each rank */
+    /** @} */
+    /** @name MMEngine's file_handler_cfg, see mm_logger_read_handler() @{ */
     int64_t rotate_bytes;    /**< RotatingFileHandler's maxBytes; 0: no such handler */
     const char *rotate_when; /**< TimedRotatingFileHandler's when: "S", "M", "H", "D",
                                   "MIDNIGHT", "W0" to "W6"; NULL: no such handler */
     int rotate_interval;     /**< how many of them; default 1 */
     int rotate_keep;         /**< backupCount: old files that are kept; 0: all by time,
                                   no rotation by size */
+    bool rotate_utc;         /**< days begin at UTC's midnight */
+    int rotate_at_s;         /**< atTime: seconds after midnight, of MIDNIGHT and W */
+    bool watches;            /**< WatchedFileHandler: opens the file anew where another
+                                  program moved it */
     /** @} */
 } mm_logger_args;
+
+/**
+ * Reads a dict as MMEngine's `file_handler_cfg` into `args`: `type` is
+ * BaseRotatingHandler, FileHandler, RotatingFileHandler (maxBytes, backupCount),
+ * TimedRotatingFileHandler (when, interval, backupCount, utc, atTime as "HH:MM:SS") or
+ * WatchedFileHandler; all take filename and mode. Texts are borrowed from the dict.
+ * Errors: MM_ECONFIG with the place and the nearest names; `args` is then half read.
+ */
+MM_API mm_status mm_logger_read_handler(const mm_value *handler,
+                                        mm_logger_args *args) MM_MUST_USE;
 
 /** A new logger. Makes the folder of its file. Errors: MM_EIO if the file cannot be
  * opened. */

@@ -28,6 +28,9 @@ int64_t mmi_wall_ns(void);
 /* Local time of a wall clock as strftime() writes it: "%Y%m%d_%H%M%S". Returns the
  * length, 0 if it does not fit. */
 size_t mmi_time_text(int64_t wall_ns, const char *format, char *out, size_t out_size);
+/* The same in UTC. */
+size_t mmi_time_text_utc(int64_t wall_ns, const char *format, char *out,
+                         size_t out_size);
 void mmi_sleep_ms(int64_t duration_ms);
 
 /* ---- files ---- */
@@ -37,6 +40,7 @@ typedef struct mmi_stat {
     bool is_file;
     int64_t size;     /* bytes */
     int64_t mtime_ns; /* since 1970 */
+    uint64_t device, inode; /* together: which file it is, whatever its name */
 } mmi_stat;
 
 /* False, quietly, if there is nothing; raises nothing. */

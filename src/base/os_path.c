@@ -23,6 +23,8 @@ static void fill_stat(const struct stat *info, mmi_stat *out)
     out->is_file = S_ISREG(info->st_mode);
     out->size = (int64_t)info->st_size;
     out->mtime_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
+    out->device = (uint64_t)info->st_dev;
+    out->inode = (uint64_t)info->st_ino;
 }
 
 bool mmi_os_find_stat(const char *path, mmi_stat *out)

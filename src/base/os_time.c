@@ -27,22 +27,34 @@ int64_t mmi_wall_ns(void)
     return read_clock(CLOCK_REALTIME);
 }
 
-size_t mmi_time_text(int64_t wall_ns, const char *format, char *out, size_t out_size)
+static size_t time_text(int64_t wall_ns, bool is_utc, const char *format, char *out,
+                        size_t out_size)
 {
     time_t seconds = (time_t)(wall_ns / NS_PER_S);
-    struct tm local;
+    struct tm parts;
     if (out_size == 0) {
         return 0;
     }
     out[0] = '\0';
-    if (localtime_r(&seconds, &local) == NULL) {
+    if ((is_utc ? gmtime_r(&seconds, &parts) : localtime_r(&seconds, &parts)) == NULL) {
         return 0;
     }
-    size_t size = strftime(out, out_size, format, &local);
+    size_t size = strftime(out, out_size, format, &parts);
     if (size == 0) {
         out[0] = '\0';
     }
     return size;
+}
+
+size_t mmi_time_text(int64_t wall_ns, const char *format, char *out, size_t out_size)
+{
+    return time_text(wall_ns, false, format, out, out_size);
+}
+
+size_t mmi_time_text_utc(int64_t wall_ns, const char *format, char *out,
+                         size_t out_size)
+{
+    return time_text(wall_ns, true, format, out, out_size);
 }
 
 void mmi_sleep_ms(int64_t duration_ms)

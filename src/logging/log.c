@@ -15,6 +15,7 @@
 #include "base/suggest.h"
 #include "base/thread.h"
 #include "logging/log_file.h"
+#include "mmengine/file.h"
 #include "mmengine/number.h"
 
 /* The functions behind the macros of the same names. */
@@ -101,6 +102,40 @@ mm_status mm_log_level_parse(const char *text, mm_log_level *out_level)
     return mm_pending();
 }
 
+/* The file of this process; mm_free(). NULL without an error: it has none. */
+static char *file_of_rank(const mm_logger_args *args)
+{
+    char host[128], user[128];
+    bool is_own =
+        (args->distributed || (args->level != 0 && args->level <= MM_LOG_DEBUG)) &&
+        args->world_size > 1;
+    if (args->file == NULL || (args->rank != 0 && !is_own)) {
+        return NULL;
+    }
+    if (!is_own) {
+        return mm_strdup(args->file);
+    }
+    const char *extension = mm_path_extension(args->file);
+    mmi_os_host_name(host, sizeof host);
+    mmi_os_user_name(user, sizeof user);
+    return mm_strfmt("%.*s_%s@%s_device%d_rank%d%s", (int)(extension - args->file),
+                     args->file, user, host, args->device_id, args->rank, extension);
+}
+
+static void open_file(mm_logger *logger, const mm_logger_args *args)
+{
+    mm_logger_args own = *args;
+    char *path = file_of_rank(args);
+    own.file = path;
+    if (path != NULL) {
+        logger->has_file = true;
+        if (mmi_log_file_open(&logger->file, &own) != MM_OK) {
+            mm_error_frame("while opening log file '%s'", path);
+        }
+    }
+    mm_free(path);
+}
+
 mm_logger *mm_logger_new(const mm_logger_args *args)
 {
     static const mm_logger_args defaults;
@@ -115,12 +150,7 @@ mm_logger *mm_logger_new(const mm_logger_args *args)
         args->rank != 0 && logger->level < MM_LOG_ERROR ? MM_LOG_ERROR : logger->level;
     logger->sink = args->sink;
     logger->sink_user = args->sink_user;
-    if (args->file != NULL) {
-        logger->has_file = true;
-        if (mmi_log_file_open(&logger->file, args) != MM_OK) {
-            mm_error_frame("while opening log file '%s'", args->file);
-        }
-    }
+    open_file(logger, args);
     if (mm_has_error()) {
         mm_logger_free(logger);
         return NULL;

@@ -33,6 +33,7 @@ static const char *const known_keys[] = {
     "env_cfg",
     "log_processor",
     "log_level",
+    "file_handler_cfg",
     "visualizer",
     "vis_backends",
     "default_scope",

@@ -58,6 +58,7 @@ static mm_status setup_name(mm_runner *runner)
 static mm_status setup_logger(mm_runner *runner)
 {
     const mm_value *level = mmi_section(runner, "log_level");
+    const mm_value *handler = mmi_section(runner, "file_handler_cfg");
     mm_logger_args args = {.level = MM_LOG_INFO};
     char *file = mm_strfmt("%s/%s.log", runner->log_dir, runner->timestamp);
 
@@ -65,7 +66,12 @@ static mm_status setup_logger(mm_runner *runner)
         args.level = (mm_log_level)mm_value_i64(level);
     else if (level != NULL && mm_log_level_parse(mm_value_str(level), &args.level) < 0)
         (void)mm_error_locate(mm_dict_source(runner->root, "log_level"));
+    args.level = args.level == 0 ? (mm_log_level)1 : args.level; /* NOTSET: all */
     args.file = file;
+    if (handler != NULL && mm_logger_read_handler(handler, &args) < 0) {
+        (void)mm_error_frame("while reading file_handler_cfg");
+        (void)mm_error_locate(mm_dict_source(runner->root, "file_handler_cfg"));
+    }
     runner->logger = mm_has_error() ? NULL : mm_logger_new(&args);
     if (runner->logger != NULL)
         runner->logger_before = mm_logger_set_current(runner->logger);

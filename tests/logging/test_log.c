@@ -2,12 +2,16 @@
 #include "check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/case_value.h"
 #include "base/memory.h"
 #include "base/os.h"
 #include "base/thread.h"
+#include "logging/log_file.h"
+#include "mmengine/fileio.h"
 #include "mmengine/log.h"
 
 enum { LINE_SIZE = 8192, DATE_SIZE = 14 /* "08/21 02:58:41" */ };
@@ -160,17 +164,46 @@ static void other_ranks_show_errors_only(void **state)
     (void)state;
     console = (struct console){0};
     mm_logger_args args = {
-        .file = path, .rank = 1, .sink = show, .sink_user = &console};
+        .file = path, .rank = 1, .world_size = 2, .sink = show, .sink_user = &console};
     mm_logger *logger = mm_logger_new(&args);
-    mm_logger_log(logger, MM_LOG_WARN, "only in the file");
+    assert_null(mm_logger_file(logger));
+    mm_logger_log(logger, MM_LOG_WARN, "nowhere");
     assert_int_equal(console.lines, 0);
-    mm_logger_log(logger, MM_LOG_ERROR, "everywhere");
+    mm_logger_log(logger, MM_LOG_ERROR, "on the console");
     assert_int_equal(console.lines, 1);
     mm_logger_free(logger);
-    char *content = read_log();
-    assert_non_null(strstr(content, "only in the file"));
-    assert_non_null(strstr(content, "everywhere"));
-    mm_free(content);
+    assert_false(mm_file_exists(path));
+}
+
+/* "run_user@host_device3_rank1.log", for all ranks or none. */
+static void ranks_may_have_files_of_their_own(void **state)
+{
+    (void)state;
+    char host[128];
+    char user[128];
+    mmi_os_host_name(host, sizeof host);
+    mmi_os_user_name(user, sizeof user);
+    for (int rank = 0; rank < 2; rank++) {
+        mm_logger_args args = {.file = path,
+                               .rank = rank,
+                               .world_size = 2,
+                               .device_id = 3,
+                               .distributed = rank == 0,
+                               .level = rank == 0 ? MM_LOG_INFO : MM_LOG_DEBUG};
+        mm_logger *logger = mm_logger_new(&args);
+        char *name = mm_strfmt("%.*s_%s@%s_device3_rank%d.log", (int)strlen(path) - 4,
+                               path, user, host, rank);
+        assert_string_equal(mm_logger_file(logger), name);
+        mm_logger_log(logger, MM_LOG_INFO, "here");
+        mm_logger_free(logger);
+        assert_true(mm_file_exists(name));
+        mm_free(name);
+        args.world_size = 1; /* alone there is nothing to tell apart */
+        args.rank = 0;
+        logger = mm_logger_new(&args);
+        assert_string_equal(mm_logger_file(logger), path);
+        mm_logger_free(logger);
+    }
 }
 
 static void a_warning_is_shown_once(void **state)
@@ -380,6 +413,180 @@ static void files_rotate_by_time(void **state)
     mm_free(content);
 }
 
+/* A row of tools/golden/log_rotation.py; its ten fields are cut here. */
+static void check_rotation(char *const *fields)
+{
+    char *part[10];
+    char *at = fields[0];
+    for (int i = 0; i < 10; i++) {
+        part[i] = at;
+        at += strcspn(at, "\t");
+        *at++ = '\0';
+    }
+    mm_logger_args args = {.file = path,
+                           .rotate_when = part[1],
+                           .rotate_interval = atoi(part[2]),
+                           .rotate_utc = part[3][0] == '1',
+                           .rotate_at_s = atoi(part[4])};
+    mmi_log_file file;
+    char date[32];
+    assert_int_equal(mmi_os_set_env("TZ", part[0]), MM_OK);
+    tzset();
+    assert_int_equal(mmi_log_file_open(&file, &args), MM_OK);
+    file.next_s = mmi_log_file_next(&file, atoll(part[5]));
+    if (file.next_s != atoll(part[6])) {
+        fail_msg("%s %s from %s: due at %lld, not %s", part[0], part[1], part[5],
+                 (long long)file.next_s, part[6]);
+    }
+    mmi_log_file_date(&file, date, sizeof date);
+    assert_string_equal(date, part[7]);
+    assert_int_equal(mmi_log_file_next(&file, atoll(part[8])), atoll(part[9]));
+    mmi_log_file_close(&file);
+}
+
+static void files_rotate_when_pythons_do(void **state)
+{
+    (void)state;
+    assert_int_equal(case_lines("cases/logging/rotation.txt", 1, check_rotation), 300);
+    assert_int_equal(mmi_os_set_env("TZ", "UTC"), MM_OK);
+    tzset();
+}
+
+/* The day on which clocks go forward has 23 hours. */
+static void days_end_at_midnight(void **state)
+{
+    (void)state;
+    mm_logger_args args = {.file = path, .rotate_when = "MIDNIGHT"};
+    mmi_log_file file;
+    assert_int_equal(mmi_os_set_env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3"), MM_OK);
+    tzset();
+    assert_int_equal(mmi_log_file_open(&file, &args), MM_OK);
+    const int64_t noon = 1711796400; /* 2024-03-30 12:00 CET */
+    int64_t first = mmi_log_file_next(&file, noon);
+    assert_int_equal(first, noon + 12 * 3600);
+    file.next_s = mmi_log_file_next(&file, first);
+    assert_int_equal(file.next_s, first + 23 * 3600);
+    char date[32];
+    mmi_log_file_date(&file, date, sizeof date);
+    assert_string_equal(date, "2024-03-31");
+    file.interval_s *= 3;
+    assert_int_equal(mmi_log_file_next(&file, first), first + 71 * 3600);
+    mmi_log_file_close(&file);
+    assert_int_equal(mmi_os_set_env("TZ", "UTC"), MM_OK);
+    tzset();
+}
+
+/* WatchedFileHandler: logrotate moves the file, lines follow the name. */
+static void a_moved_file_is_begun_anew(void **state)
+{
+    (void)state;
+    mm_logger_args args = {.file = path, .watches = true};
+    mm_logger *logger = mm_logger_new(&args);
+    char *aside = mm_strfmt("%s.old", path);
+    mm_logger_log(logger, MM_LOG_INFO, "first");
+    mm_logger_log(logger, MM_LOG_INFO, "second");
+    assert_int_equal(mmi_os_rename(path, aside), MM_OK);
+    mm_raise(MM_EIO, "pending");
+    mm_logger_log(logger, MM_LOG_INFO, "third");
+    check_error(MM_EIO);
+    mm_logger_log(logger, MM_LOG_INFO, "fourth");
+    mm_logger_free(logger);
+    char *content = read_log();
+    assert_null(strstr(content, "second"));
+    assert_non_null(strstr(content, "third"));
+    assert_non_null(strstr(content, "fourth"));
+    mm_free(content);
+    content = mm_file_read(aside, NULL);
+    assert_non_null(strstr(content, "second"));
+    assert_null(strstr(content, "third"));
+    mm_free(content);
+    mm_free(aside);
+}
+
+static mm_value *parse(const char *text)
+{
+    mm_value *value = mm_json_parse(text, strlen(text), NULL);
+    check_ok();
+    return value;
+}
+
+static void handlers_of_a_config(void **state)
+{
+    (void)state;
+    mm_logger_args args = {.file = path};
+    mm_value *dict = parse("{\"type\": \"RotatingFileHandler\", \"maxBytes\": 300, "
+                           "\"backupCount\": 2, \"mode\": \"w\", \"delay\": true}");
+    assert_int_equal(mm_logger_read_handler(dict, &args), MM_OK);
+    assert_int_equal(args.rotate_bytes, 300);
+    assert_int_equal(args.rotate_keep, 2);
+    assert_false(args.truncates); /* Python keeps what it may put aside */
+    assert_string_equal(args.file, path);
+    mm_value_unref(dict);
+
+    args = (mm_logger_args){.file = path};
+    dict = parse("{\"type\": \"TimedRotatingFileHandler\", \"when\": \"w3\", "
+                 "\"interval\": 2, \"backupCount\": 365, \"utc\": true, "
+                 "\"atTime\": \"13:45\", \"encoding\": null}");
+    assert_int_equal(mm_logger_read_handler(dict, &args), MM_OK);
+    assert_string_equal(args.rotate_when, "w3");
+    assert_int_equal(args.rotate_interval, 2);
+    assert_int_equal(args.rotate_keep, 365);
+    assert_int_equal(args.rotate_at_s, 13 * 3600 + 45 * 60);
+    assert_true(args.rotate_utc);
+    mm_value_unref(dict);
+
+    args = (mm_logger_args){.file = path};
+    dict = parse("{\"type\": \"TimedRotatingFileHandler\"}");
+    assert_int_equal(mm_logger_read_handler(dict, &args), MM_OK);
+    assert_string_equal(args.rotate_when, "H"); /* Python's default */
+    mm_value_unref(dict);
+
+    args = (mm_logger_args){.file = path};
+    dict = parse("{\"type\": \"WatchedFileHandler\", \"filename\": \"other.log\", "
+                 "\"mode\": \"w\"}");
+    assert_int_equal(mm_logger_read_handler(dict, &args), MM_OK);
+    assert_true(args.watches && args.truncates);
+    assert_string_equal(args.file, "other.log");
+    mm_value_unref(dict);
+}
+
+static void wrong_handlers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } rows[] = {
+        {"[]", "a handler of log files is a dict, got a list"},
+        {"{\"type\": \"RotatingFileHandle\"}",
+         "there is no handler of log files 'RotatingFileHandle'"},
+        {"{\"type\": \"SMTPHandler\"}",
+         "there is no handler of log files 'SMTPHandler'"},
+        {"{\"type\": \"RotatingFileHandler\", \"when\": \"H\"}",
+         "RotatingFileHandler has no option 'when'"},
+        {"{\"type\": \"TimedRotatingFileHandler\", \"mode\": \"w\"}",
+         "TimedRotatingFileHandler has no option 'mode'"},
+        {"{\"type\": \"RotatingFileHandler\", \"maxBytes\": -1}",
+         "maxBytes is from 0 to 4611686018427387903, got -1"},
+        {"{\"type\": \"FileHandler\", \"mode\": \"x\"}", "mode is 'a' or 'w', got 'x'"},
+        {"{\"type\": \"FileHandler\", \"encoding\": \"latin-1\"}",
+         "logs are written in utf-8, not in 'latin-1'"},
+        {"{\"type\": \"TimedRotatingFileHandler\", \"atTime\": \"25:00\"}",
+         "atTime is 'HH:MM:SS', got '25:00'"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        mm_logger_args args = {.file = path};
+        mm_value *dict = parse(rows[i].text);
+        assert_int_equal(mm_logger_read_handler(dict, &args), MM_ECONFIG);
+        check_error_text(MM_ECONFIG, rows[i].message);
+        mm_value_unref(dict);
+    }
+    mm_logger_args args = {.file = path};
+    mm_value *dict = parse("{\"filename\": \"x\"}");
+    assert_int_equal(mm_logger_read_handler(dict, &args), MM_EKEY);
+    check_error(MM_EKEY);
+    mm_value_unref(dict);
+}
+
 /* A disk that is full: training goes on, and the user hears of it once. */
 static void a_full_disk_is_reported_once(void **state)
 {
@@ -469,6 +676,7 @@ int main(void)
         FOLDER_TEST(dates_are_now),
         FOLDER_TEST(the_current_logger),
         FOLDER_TEST(other_ranks_show_errors_only),
+        FOLDER_TEST(ranks_may_have_files_of_their_own),
         FOLDER_TEST(a_warning_is_shown_once),
         FOLDER_TEST(files_are_appended_to),
         FOLDER_TEST(logging_works_under_an_error),
@@ -476,6 +684,11 @@ int main(void)
         FOLDER_TEST(levels),
         FOLDER_TEST(files_rotate_by_size),
         FOLDER_TEST(files_rotate_by_time),
+        FOLDER_TEST(files_rotate_when_pythons_do),
+        FOLDER_TEST(days_end_at_midnight),
+        FOLDER_TEST(a_moved_file_is_begun_anew),
+        FOLDER_TEST(handlers_of_a_config),
+        FOLDER_TEST(wrong_handlers),
         FOLDER_TEST(a_full_disk_is_reported_once),
         FOLDER_TEST(threads_do_not_mix),
     };

@@ -211,6 +211,36 @@ static void training_outlives_its_records(void **state)
     parts_remove_dir(dir);
 }
 
+/* file_handler_cfg of a config reaches the log file. */
+static void a_config_says_how_the_log_is_kept(void **state)
+{
+    char *dir = parts_new_dir();
+    (void)state;
+
+    mm_value_unref(parts_train(dir, EPOCHS
+                               "file_handler_cfg = dict(type='RotatingFileHandler', "
+                               "maxBytes=3000, backupCount=2)\n"));
+    check_ok();
+    char *folder = run_folder(dir, 0);
+    mm_value *names = mm_list_dir(folder);
+    int logs = 0;
+    for (size_t i = 0; i < mm_value_len(names); i++)
+        logs += strstr(mm_value_str(mm_list_get(names, i)), ".log") != NULL;
+    assert_int_equal(logs, 3);
+    mm_value_unref(names);
+    mm_free(folder);
+    mm_config *config = parts_config(
+        dir, "file_handler_cfg = dict(type='RotatingFileHandler', maxByte=3)\n");
+    assert_null(mm_runner_new(config));
+    mm_error error;
+    assert_int_equal(mm_error_take(&error), MM_ECONFIG);
+    assert_non_null(
+        strstr(error.message, "RotatingFileHandler has no option 'maxByte'"));
+    assert_string_equal(error.hint, "did you mean 'maxBytes'?");
+    mm_config_unref(config);
+    parts_remove_dir(dir);
+}
+
 int test_records(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +248,7 @@ int test_records(void)
         cmocka_unit_test_setup(a_resumed_run_counts_on, set_up),
         cmocka_unit_test_setup(iteration_mode_counts_passes, set_up),
         cmocka_unit_test_setup(training_outlives_its_records, set_up),
+        cmocka_unit_test_setup(a_config_says_how_the_log_is_kept, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
