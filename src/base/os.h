@@ -38,8 +38,8 @@ void mmi_sleep_ms(int64_t duration_ms);
 typedef struct mmi_stat {
     bool is_dir;
     bool is_file;
-    int64_t size;     /* bytes */
-    int64_t mtime_ns; /* since 1970 */
+    int64_t size;           /* bytes */
+    int64_t mtime_ns;       /* since 1970 */
     uint64_t device, inode; /* together: which file it is, whatever its name */
 } mmi_stat;
 

@@ -13,6 +13,7 @@
 #include "logging/log_file.h"
 #include "mmengine/fileio.h"
 #include "mmengine/log.h"
+#include "mmengine/number.h"
 
 enum { LINE_SIZE = 8192, DATE_SIZE = 14 /* "08/21 02:58:41" */ };
 
@@ -413,6 +414,13 @@ static void files_rotate_by_time(void **state)
     mm_free(content);
 }
 
+static int64_t number_of(const char *text)
+{
+    int64_t number = 0;
+    assert_int_equal(mm_i64_parse(text, &number), MM_OK);
+    return number;
+}
+
 /* A row of tools/golden/log_rotation.py; its ten fields are cut here. */
 static void check_rotation(char *const *fields)
 {
@@ -425,22 +433,22 @@ static void check_rotation(char *const *fields)
     }
     mm_logger_args args = {.file = path,
                            .rotate_when = part[1],
-                           .rotate_interval = atoi(part[2]),
+                           .rotate_interval = (int)number_of(part[2]),
                            .rotate_utc = part[3][0] == '1',
-                           .rotate_at_s = atoi(part[4])};
+                           .rotate_at_s = (int)number_of(part[4])};
     mmi_log_file file;
     char date[32];
     assert_int_equal(mmi_os_set_env("TZ", part[0]), MM_OK);
     tzset();
     assert_int_equal(mmi_log_file_open(&file, &args), MM_OK);
-    file.next_s = mmi_log_file_next(&file, atoll(part[5]));
-    if (file.next_s != atoll(part[6])) {
+    file.next_s = mmi_log_file_next(&file, number_of(part[5]));
+    if (file.next_s != number_of(part[6])) {
         fail_msg("%s %s from %s: due at %lld, not %s", part[0], part[1], part[5],
                  (long long)file.next_s, part[6]);
     }
     mmi_log_file_date(&file, date, sizeof date);
     assert_string_equal(date, part[7]);
-    assert_int_equal(mmi_log_file_next(&file, atoll(part[8])), atoll(part[9]));
+    assert_int_equal(mmi_log_file_next(&file, number_of(part[8])), number_of(part[9]));
     mmi_log_file_close(&file);
 }
 
