@@ -87,6 +87,9 @@ typedef enum mmi_open_mode {
 } mmi_open_mode;
 
 mm_status mmi_file_open(mmi_file *file, const char *path, mmi_open_mode mode);
+/* Opens a file of lines to append to. A last line without its newline is what a killed
+ * writer left: it is cut off. */
+mm_status mmi_file_open_lines(mmi_file *file, const char *path);
 bool mmi_file_is_open(const mmi_file *file);
 /* Reads up to `size` bytes; *out_read is less at the end of the file only. `offset` <
  * 0: from where the last read ended. */

@@ -119,6 +119,43 @@ mm_status mmi_file_write_all(mmi_file *file, const void *data, size_t size)
     return mmi_file_write_at(file, -1, data, size);
 }
 
+/* Bytes of the file up to its last newline; -1 on error. */
+static int64_t whole_lines(const char *path)
+{
+    char part[4096];
+    mmi_file file = MMI_NO_FILE;
+    int64_t end = mmi_file_open(&file, path, MMI_OPEN_READ) == MM_OK
+                      ? mmi_file_length(&file)
+                      : -1;
+    size_t got = 0;
+    while (end > 0 && !mmi_is_pending()) {
+        int64_t begin = end > (int64_t)sizeof part ? end - (int64_t)sizeof part : 0;
+        if (mmi_file_read_at(&file, begin, part, (size_t)(end - begin), &got) < 0) {
+            break;
+        }
+        while (got > 0 && part[got - 1] != '\n') {
+            got--;
+        }
+        end = begin + (int64_t)got;
+        if (got > 0) {
+            break;
+        }
+    }
+    (void)mmi_file_close(&file);
+    return mmi_is_pending() ? -1 : end;
+}
+
+mm_status mmi_file_open_lines(mmi_file *file, const char *path)
+{
+    int64_t size = mm_file_exists(path) ? whole_lines(path) : 0;
+    if (mmi_file_open(file, path, MMI_OPEN_APPEND) == MM_OK &&
+        mmi_file_length(file) > size && mmi_file_truncate(file, size) < 0) {
+        close(file->native);
+        file->native = -1;
+    }
+    return mm_pending();
+}
+
 mm_status mmi_file_append(mmi_file *file, const void *data, size_t size)
 {
     mm_error error;

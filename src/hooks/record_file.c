@@ -68,7 +68,7 @@ static mm_status open_file(mmi_record_file *records)
     char *folder = mm_path_dirname(records->path);
 
     if (folder != NULL && mm_make_dirs(folder) == MM_OK)
-        (void)mmi_file_open(&records->file, records->path, MMI_OPEN_APPEND);
+        (void)mmi_file_open_lines(&records->file, records->path);
     mm_free(folder);
     return mm_pending();
 }

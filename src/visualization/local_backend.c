@@ -121,7 +121,7 @@ static mm_status local_add_image(void *data, const char *name, const mm_image *i
 
 static void append_to(mmi_file *file, const char *path, const char *line)
 {
-    if (!mmi_file_is_open(file) && mmi_file_open(file, path, MMI_OPEN_APPEND) < 0) {
+    if (!mmi_file_is_open(file) && mmi_file_open_lines(file, path) < 0) {
         return;
     }
     if (mmi_file_append(file, line, strlen(line)) < 0) {

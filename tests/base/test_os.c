@@ -194,6 +194,52 @@ static void open_files(void **state)
     mm_free(path);
 }
 
+/* `lines` whole lines and `torn` bytes of another; a new line goes behind the former.
+ */
+static void check_torn(int lines, int torn)
+{
+    char *path = in_folder("f.jsonl");
+    mmi_file file;
+    assert_int_equal(mmi_file_open(&file, path, MMI_OPEN_WRITE), MM_OK);
+    for (int i = 0; i < lines; i++) {
+        assert_int_equal(mmi_file_write_all(&file, "0123456789abcde\n", 16), MM_OK);
+    }
+    for (int i = 0; i < torn; i++) {
+        assert_int_equal(mmi_file_write_all(&file, "x", 1), MM_OK);
+    }
+    assert_int_equal(mmi_file_close(&file), MM_OK);
+    assert_int_equal(mmi_file_open_lines(&file, path), MM_OK);
+    assert_int_equal(mmi_file_length(&file), 16 * lines);
+    assert_int_equal(mmi_file_append(&file, "new\n", 4), MM_OK);
+    assert_int_equal(mmi_file_close(&file), MM_OK);
+    assert_int_equal(mm_file_size(path), 16 * lines + 4);
+    assert_int_equal(mm_file_remove(path), MM_OK);
+    mm_free(path);
+}
+
+static void files_of_lines(void **state)
+{
+    (void)state;
+    char *path = in_folder("new.jsonl");
+    mmi_file file;
+    assert_int_equal(mmi_file_open_lines(&file, path), MM_OK);
+    assert_int_equal(mmi_file_close(&file), MM_OK);
+    check_content(path, "");
+    assert_int_equal(mm_file_remove(path), MM_OK);
+    mm_free(path);
+    for (int lines = 0; lines <= 768; lines += 256) {
+        check_torn(lines, 0);
+        check_torn(lines, 1);
+        check_torn(lines, 4095);
+        check_torn(lines, 4096);
+        check_torn(lines, 9000);
+    }
+    path = in_folder("none/f.jsonl");
+    assert_int_equal(mmi_file_open_lines(&file, path), MM_ENOENT);
+    check_error(MM_ENOENT);
+    mm_free(path);
+}
+
 static void atomic_files(void **state)
 {
     (void)state;
@@ -734,6 +780,7 @@ int main(int argc, char **argv)
         FOLDER_TEST(whole_files),
         FOLDER_TEST(large_files),
         FOLDER_TEST(open_files),
+        FOLDER_TEST(files_of_lines),
         FOLDER_TEST(atomic_files),
         CLEAN_TEST(temporary_names),
 #ifdef MM_FAULTS

@@ -431,6 +431,8 @@ static int add_line(mm_value *all, const char *line, size_t size)
     const char *at = strstr(text, mark);
 
     at = at == NULL ? "" : at + strlen(mark);
+    if (strstr(at, mark) != NULL) /* cut off by a kill, another start behind it */
+        return 0;
     if (strncmp(at, "Epoch(", 6) != 0 && strncmp(at, "Iter(", 5) != 0)
         return 0;
     bool times_only = strstr(at, "eta: ") != NULL;

@@ -118,7 +118,7 @@ static void choose_fault(struct moment *out)
                    1 + (int)draw(is_log    ? 60
                                  : op == 1 ? 30
                                            : 8),
-                   times[draw(op == 1 && !is_log ? 3 : 2)]);
+                   times[draw(op == 1 ? 3 : 2)]);
 }
 
 static void choose_moment(const struct variant *variant, struct moment *out)
