@@ -153,6 +153,9 @@ MM_API mm_status mm_dtype_parse(const char *text, mm_dtype *out);
 /** Its elements as nested lists, a number if it has no dimension; yours. Source:
  * Tensor.tolist(). */
 MM_API MM_OWNED mm_value *mm_tensor_to_list(mm_tensor *tensor);
+/** "tensor([0.5000, 1.0000])" as Python prints it, which is what mm_value_repr() gives
+ * for a tensor; mm_free(). Waits for the device. */
+MM_API MM_OWNED char *mm_tensor_repr(mm_tensor *tensor);
 /** "[64, 3, 7, 7] float32 cpu"; mm_free(). */
 MM_API MM_OWNED char *mm_tensor_describe(const mm_tensor *tensor);
 /** @} */

@@ -7,7 +7,6 @@
 #include "fileio/pickle.h"
 #include "mmengine/file.h"
 #include "mmengine/memory.h"
-#include "mmengine/ops.h"
 #include "mmengine/pth.h"
 #include "tensor/stored.h"
 
@@ -16,61 +15,6 @@ enum { MAX_DEPTH = 200 };
 static mm_value *plain(mm_value *value, int depth);
 
 /* --- reading --- */
-
-static mm_dtype dtype_of(const mmi_numpy *array)
-{
-    static const struct {
-        char kind;
-        size_t size;
-        mm_dtype dtype;
-    } known[] = {
-        {'f', 2, MM_DTYPE_F16}, {'f', 4, MM_DTYPE_F32}, {'f', 8, MM_DTYPE_F64},
-        {'i', 1, MM_DTYPE_I8},  {'i', 2, MM_DTYPE_I16}, {'i', 4, MM_DTYPE_I32},
-        {'i', 8, MM_DTYPE_I64}, {'u', 1, MM_DTYPE_U8},  {'b', 1, MM_DTYPE_BOOL},
-    };
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i].kind == array->kind && known[i].size == array->item_size)
-            return known[i].dtype;
-    return MM_DTYPE_NONE;
-}
-
-/* Strides of its bytes in memory. */
-static void strides_of(const mmi_numpy *array, int64_t *strides)
-{
-    int64_t step = 1;
-
-    for (int i = 0; i < array->ndim; i++) {
-        int d = array->is_fortran ? i : array->ndim - 1 - i;
-
-        strides[d] = step;
-        step *= array->sizes[d];
-    }
-}
-
-/* A tensor for an array, a number for a scalar; yours. NULL without an error: it has no
- * counterpart. */
-static mm_value *from_numpy(const mmi_numpy *array)
-{
-    mm_dtype dtype = dtype_of(array);
-    int64_t strides[8];
-
-    if (array->is_scalar && array->kind != 'f')
-        return mm_value_new_i64((int64_t)mmi_numpy_f64(array, 0));
-    if (array->is_scalar)
-        return mm_value_new_f64(mmi_numpy_f64(array, 0));
-    if (dtype == MM_DTYPE_NONE || (array->is_big_endian && array->item_size > 1))
-        return NULL;
-    strides_of(array, strides);
-    mm_scope scope = mm_scope_open();
-    mm_tensor *view = mm_from_memory((void *)(uintptr_t)array->data, dtype, array->ndim,
-                                     array->sizes, strides, NULL, NULL);
-    mm_value *value =
-        mm_value_new_tensor(mm_contiguous(mm_clone(view), MM_FORMAT_CONTIGUOUS));
-
-    mm_scope_close(scope);
-    return value;
-}
 
 /* A pickled BaseDataElement: its attributes, two of which are the sets of names. */
 static bool is_element(const mmi_node *node)
@@ -101,12 +45,9 @@ static mm_value *from_element(const mmi_node *node, int depth)
 static mm_value *from_node(mm_value *value, int depth)
 {
     const mmi_node *node = mmi_node_find(value);
-    mmi_numpy array;
-    mm_value *out = NULL;
+    mm_value *out = mmi_stored_numpy(value);
 
-    if (node != NULL && mmi_numpy_find(node, &array))
-        out = from_numpy(&array);
-    else if (node != NULL && is_element(node))
+    if (out == NULL && node != NULL && is_element(node))
         out = from_element(node, depth);
     return out != NULL || mm_has_error() ? out : mm_value_ref(value);
 }

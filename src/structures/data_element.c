@@ -2,20 +2,11 @@
  * lives in one of them at most. The dicts are made when first needed, since a batch has
  * one element per sample and most have no metainfo. An element is changed by one thread
  * at a time; the count is atomic because batches cross from loader threads. */
-#include "mmengine/structures.h"
-
-#include <stdatomic.h>
-
-#include "mmengine/memory.h"
-#include "mmengine/ops.h"
 #include "structures/structures.h"
 
-struct mm_data_element {
-    atomic_int refs;
-    const char *type;
-    mm_value *fields;   /* NULL: none yet */
-    mm_value *metainfo; /* NULL: none yet */
-};
+#include <string.h>
+
+#include "mmengine/memory.h"
 
 static void object_ref(void *object)
 {
@@ -49,8 +40,11 @@ const mm_object_ops mm_data_element_object = {
     .print = object_print,
 };
 
-mm_data_element *mm_data_element_new(const char *type_name)
+mm_data_element *mm_data_element_new_of(mm_element_kind kind, const char *type_name)
 {
+    static const char *const names[] = {"BaseDataElement", "InstanceData", "PixelData",
+                                        "LabelData"};
+
     if (mm_has_error()) {
         return NULL;
     }
@@ -58,9 +52,15 @@ mm_data_element *mm_data_element_new(const char *type_name)
 
     if (element != NULL) {
         atomic_init(&element->refs, 1);
-        element->type = type_name != NULL ? type_name : mm_data_element_object.name;
+        element->kind = kind;
+        element->type = type_name != NULL ? type_name : names[kind];
     }
     return element;
+}
+
+mm_data_element *mm_data_element_new(const char *type_name)
+{
+    return mm_data_element_new_of(MM_ELEMENT_BASE, type_name);
 }
 
 mm_data_element *mm_data_element_ref(mm_data_element *element)
@@ -87,6 +87,11 @@ const char *mm_data_element_type(const mm_data_element *element)
     return element->type;
 }
 
+mm_element_kind mm_data_element_kind(const mm_data_element *element)
+{
+    return element->kind;
+}
+
 static bool is_given(const void *pointer, const char *what)
 {
     if (pointer == NULL) {
@@ -108,6 +113,12 @@ static bool has(const mm_value *dict, const char *name)
     return dict != NULL && mm_dict_has(dict, name);
 }
 
+/* Python keeps the names of both spaces under two names of its own. */
+static bool is_private(const char *name)
+{
+    return strcmp(name, "_metainfo_fields") == 0 || strcmp(name, "_data_fields") == 0;
+}
+
 /* True if `value` may go under `name`, which must not stand in the other dict. */
 static bool may_put(const mm_data_element *element, const char *name,
                     const mm_value *value, bool as_meta)
@@ -116,7 +127,10 @@ static bool may_put(const mm_data_element *element, const char *name,
         !is_given(value, "value")) {
         return false;
     }
-    if (has(as_meta ? element->fields : element->metainfo, name)) {
+    if (is_private(name)) {
+        mm_raise(MM_EKEY, "could not set '%s' of a %s: the name is private", name,
+                 element->type);
+    } else if (has(as_meta ? element->fields : element->metainfo, name)) {
         mm_raise(MM_EKEY, "could not set '%s' of a %s as %s: it is a %s already", name,
                  element->type, as_meta ? "metainfo" : "data",
                  as_meta ? "data field" : "metainfo entry");
@@ -124,10 +138,32 @@ static bool may_put(const mm_data_element *element, const char *name,
     return !mm_has_error();
 }
 
+/* What the element's rules make of a value; yours. NULL: they refuse it. */
+static mm_value *accept(const mm_data_element *element, const char *name,
+                        mm_value *value)
+{
+    switch (element->kind) {
+    case MM_ELEMENT_INSTANCE:
+        return mmi_instance_accept(element, name, value);
+    case MM_ELEMENT_PIXEL:
+        return mmi_pixel_accept(element, name, value);
+    default:
+        return mm_value_ref(value);
+    }
+}
+
 void mm_data_element_put(mm_data_element *element, const char *name, mm_value *value)
 {
     if (may_put(element, name, value, false)) {
-        mm_dict_put(dict_of(&element->fields), name, value);
+        mmi_data_element_set(element, name, accept(element, name, value));
+    }
+}
+
+void mmi_data_element_set(mm_data_element *element, const char *name,
+                          MM_TAKES mm_value *value)
+{
+    if (value != NULL) {
+        mm_dict_take(dict_of(&element->fields), name, value);
     }
 }
 
@@ -139,11 +175,50 @@ void mm_data_element_put_tensor(mm_data_element *element, const char *name,
     }
     mm_value *value = mm_value_new_tensor(tensor);
 
-    if (may_put(element, name, value, false)) {
-        mm_dict_take(dict_of(&element->fields), name, value);
-    } else {
-        mm_value_unref(value);
+    mm_data_element_put(element, name, value);
+    mm_value_unref(value);
+}
+
+/* Visits a dict of names; MM_ETYPE for anything else. */
+static void put_each(mm_data_element *element, const mm_value *dict,
+                     void (*put)(mm_data_element *element, const char *name,
+                                 mm_value *value))
+{
+    if (!is_given(dict, "dict")) {
+        return;
     }
+    if (mm_value_kind(dict) != MM_KIND_DICT) {
+        mm_raise(MM_ETYPE, "could not set the entries of a %s: it is no dict",
+                 mm_value_type_name(dict));
+        return;
+    }
+    for (size_t i = 0; i < mm_value_len(dict) && !mm_has_error(); i++) {
+        const char *name = mm_dict_name_at(dict, i);
+
+        if (name == NULL) {
+            mm_raise(MM_ETYPE, "a key of a data element is no text");
+        }
+        put(element, name, mm_dict_at(dict, i));
+    }
+}
+
+void mm_data_element_put_fields(mm_data_element *element, const mm_value *fields)
+{
+    put_each(element, fields, mm_data_element_put);
+}
+
+void mm_data_element_put_metainfo(mm_data_element *element, const mm_value *metainfo)
+{
+    put_each(element, metainfo, mm_data_element_put_meta);
+}
+
+void mm_data_element_update(mm_data_element *element, const mm_data_element *from)
+{
+    if (!is_given(element, "element") || !is_given(from, "element to update from")) {
+        return;
+    }
+    mm_data_element_put_metainfo(element, mm_data_element_metainfo(from));
+    mm_data_element_put_fields(element, mm_data_element_fields(from));
 }
 
 /* Metainfo is copied, so that samples which share an annotation stay independent.
@@ -184,6 +259,11 @@ mm_value *mm_data_element_find(const mm_data_element *element, const char *name)
     return value;
 }
 
+bool mm_data_element_has(const mm_data_element *element, const char *name)
+{
+    return mm_data_element_find(element, name) != NULL;
+}
+
 mm_value *mm_data_element_get(const mm_data_element *element, const char *name)
 {
     if (!is_given(element, "element") || !is_given(name, "name")) {
@@ -217,6 +297,16 @@ mm_tensor *mm_data_element_get_tensor(const mm_data_element *element, const char
     return tensor;
 }
 
+mm_value *mm_data_element_pop(mm_data_element *element, const char *name)
+{
+    mm_value *value = mm_value_ref(mm_data_element_get(element, name));
+
+    if (value != NULL) {
+        mm_data_element_remove(element, name);
+    }
+    return value;
+}
+
 bool mm_data_element_remove(mm_data_element *element, const char *name)
 {
     if (element == NULL || name == NULL) {
@@ -235,6 +325,51 @@ mm_value *mm_data_element_fields(const mm_data_element *element)
 mm_value *mm_data_element_metainfo(const mm_data_element *element)
 {
     return dict_of(&((mm_data_element *)element)->metainfo);
+}
+
+size_t mmi_num_fields(const mm_data_element *element)
+{
+    return element->fields != NULL ? mm_value_len(element->fields) : 0;
+}
+
+mm_data_element *mmi_finished(MM_TAKES mm_data_element *element)
+{
+    if (!mm_has_error()) {
+        return element;
+    }
+    mm_data_element_unref(element);
+    return NULL;
+}
+
+mm_data_element *mmi_data_element_bare(const mm_data_element *element)
+{
+    mm_data_element *bare = mm_data_element_new_of(element->kind, element->type);
+
+    if (bare != NULL && element->metainfo != NULL) {
+        bare->metainfo = mm_value_copy(element->metainfo);
+    }
+    return mmi_finished(bare);
+}
+
+mm_data_element *mm_data_element_new_like(const mm_data_element *element,
+                                          const mm_value *metainfo,
+                                          const mm_value *fields)
+{
+    if (!is_given(element, "element")) {
+        return NULL;
+    }
+    mm_data_element *made = mm_data_element_new_of(element->kind, element->type);
+
+    mm_data_element_put_metainfo(
+        made, metainfo != NULL ? metainfo : mm_data_element_metainfo(element));
+    mm_data_element_put_fields(made, fields != NULL ? fields
+                                                    : mm_data_element_fields(element));
+    return mmi_finished(made);
+}
+
+mm_data_element *mm_data_element_clone(const mm_data_element *element)
+{
+    return mm_data_element_new_like(element, NULL, NULL);
 }
 
 /* New containers around the same tensors. */
@@ -276,67 +411,17 @@ static mm_value *copy_containers(const mm_value *value)
 static mm_data_element *copy_with(const mm_data_element *element,
                                   mm_value *(*copy_value)(const mm_value *value))
 {
-    mm_data_element *copy = mm_data_element_new(element->type);
+    mm_data_element *copy = mmi_data_element_bare(element);
 
     if (copy != NULL && element->fields != NULL) {
         copy->fields = copy_value(element->fields);
     }
-    if (copy != NULL && element->metainfo != NULL) {
-        copy->metainfo = mm_value_copy(element->metainfo);
-    }
-    if (mm_has_error()) {
-        mm_data_element_unref(copy);
-        return NULL;
-    }
-    return copy;
+    return mmi_finished(copy);
 }
 
 mm_data_element *mm_data_element_copy(const mm_data_element *element)
 {
     return is_given(element, "element") ? copy_with(element, copy_containers) : NULL;
-}
-
-/* Data fields that are tensors or elements move; all else is shared. */
-static mm_value *value_to(mm_value *value, const char *device)
-{
-    mm_tensor *tensor = mm_value_find_tensor(value);
-    mm_data_element *inner = mm_value_find_data_element(value);
-
-    if (tensor != NULL) {
-        return mm_value_new_tensor(mm_to(tensor, .device = device));
-    }
-    if (inner != NULL) {
-        mm_data_element *moved = mm_data_element_to(inner, device);
-        mm_value *wrapped = moved != NULL ? mm_value_new_data_element(moved) : NULL;
-
-        mm_data_element_unref(moved);
-        return wrapped;
-    }
-    return mm_value_ref(value);
-}
-
-mm_data_element *mm_data_element_to(const mm_data_element *element, const char *device)
-{
-    if (!is_given(element, "element") || !is_given(device, "device")) {
-        return NULL;
-    }
-    mm_data_element *copy = mm_data_element_new(element->type);
-    mm_scope scope = mm_scope_open();
-    size_t count = element->fields != NULL ? mm_value_len(element->fields) : 0;
-
-    if (copy != NULL && element->metainfo != NULL) {
-        copy->metainfo = mm_value_copy(element->metainfo);
-    }
-    for (size_t i = 0; i < count && !mm_has_error(); i++) {
-        mm_dict_take(dict_of(&copy->fields), mm_dict_name_at(element->fields, i),
-                     value_to(mm_dict_at(element->fields, i), device));
-    }
-    mm_scope_close(scope);
-    if (mm_has_error()) {
-        mm_data_element_unref(copy);
-        return NULL;
-    }
-    return copy;
 }
 
 static void put_all(mm_value *out, const mm_value *dict)

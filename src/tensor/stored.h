@@ -10,5 +10,8 @@
 bool mmi_stored_describe(void *user, const mm_value *object, mm_pth_tensor *out);
 /* `make` of mm_pth_read_args: a tensor with memory of its own. `user` is not used. */
 mm_value *mmi_stored_copy(void *user, const mm_pth_tensor *tensor);
+/* A tensor with memory of its own for a NumPy array inside a pickle, a number for a
+ * NumPy scalar; yours. NULL without an error if `value` is neither. */
+mm_value *mmi_stored_numpy(const mm_value *value);
 
 #endif

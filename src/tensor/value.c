@@ -53,11 +53,7 @@ static bool object_to_f64(const void *object, double *out)
 
 static char *print_object(const void *object)
 {
-    char *text = mm_tensor_describe(object);
-    char *wrapped = text != NULL ? mm_strfmt("<tensor %s>", text) : NULL;
-
-    mm_free(text);
-    return wrapped;
+    return mm_tensor_repr((mm_tensor *)(uintptr_t)object);
 }
 
 const mm_object_ops mm_tensor_object = {

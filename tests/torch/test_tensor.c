@@ -233,7 +233,7 @@ static void test_values(void **state)
     mm_value *scalar = mm_value_new_tensor(mm_scalar(2.5, MM_DTYPE_F32));
     assert_true(mm_value_f64(scalar) == 2.5);
     char *text = mm_value_repr(scalar);
-    assert_string_equal(text, "<tensor [] float32 cpu>");
+    assert_string_equal(text, "tensor(2.5000)");
     mm_free(text);
     mm_value_unref(scalar);
     mm_value_unref(copy);
