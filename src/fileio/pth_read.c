@@ -8,6 +8,8 @@
 #include "fileio/safetensors.h"
 #include "mmengine/memory.h"
 
+enum { MAX_VERSION = 10 /* PyTorch's kMaxSupportedFileFormatVersion */ };
+
 static const char *path_of(const mmi_pth_reader *reader)
 {
     return reader->args->path;
@@ -234,6 +236,29 @@ static const unsigned char *find_member(const mmi_pth_reader *reader, const char
     return mmi_zip_read(reader->zip, entry, out_owned);
 }
 
+/* The record `version`: a number in text. A later form of the container may mean
+ * something else by the same bytes. */
+static void check_version(const mmi_pth_reader *reader)
+{
+    void *owned = NULL;
+    size_t size = 0;
+    const unsigned char *text = find_member(reader, "version", &size, &owned);
+    unsigned version = 0;
+
+    for (size_t i = 0; text != NULL && i < size && text[i] >= '0' && text[i] <= '9' &&
+                       version <= MAX_VERSION;
+         i++) {
+        version = 10 * version + text[i] - '0';
+    }
+    mm_free(owned);
+    if (version > MAX_VERSION) {
+        mm_raise(MM_EUNSUPPORTED,
+                 "could not read checkpoint '%s': its container is of a version above "
+                 "%d",
+                 path_of(reader), MAX_VERSION);
+    }
+}
+
 /* Refuses what looks like a checkpoint and is something else. */
 static bool is_readable(const mmi_pth_reader *reader)
 {
@@ -257,6 +282,7 @@ static bool is_readable(const mmi_pth_reader *reader)
         mm_error_hint("name it as a scripted model, or save model.state_dict()");
     }
     mm_free(name);
+    check_version(reader);
     return !mmi_is_pending();
 }
 
