@@ -28,6 +28,17 @@ function(mm_flags target)
   endif()
 endfunction()
 
+# CRC-32 by carry-less multiplication, chosen at run time.
+function(mm_crc32_flags)
+  set(folder ${PROJECT_SOURCE_DIR}/src/base)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64|i[3-6]86)$")
+    set_source_files_properties(${folder}/checksum.c ${folder}/crc32_x86.c
+      PROPERTIES COMPILE_DEFINITIONS MMI_CRC32_X86)
+    set_source_files_properties(${folder}/crc32_x86.c
+      PROPERTIES COMPILE_OPTIONS "-O3;-mpclmul;-msse4.1")
+  endif()
+endfunction()
+
 # The vector kernels: one text, compiled once per instruction set, optimised in debug
 # builds too. Only the dispatcher may be compiled for the plain architecture.
 function(mm_kernel_flags)
@@ -59,6 +70,7 @@ function(mm_engine_library)
   set(objects "")
   set(builtin "")
   mm_kernel_flags()
+  mm_crc32_flags()
   foreach(folder IN LISTS MM_FOLDERS)
     if(EXISTS ${PROJECT_SOURCE_DIR}/src/${folder}/builtin.c)
       string(APPEND builtin "X(${folder})\n")

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <string.h>
+#include <zlib.h>
 
 #include "base/checksum.h"
 
@@ -27,6 +28,31 @@ static void crcs(void **state)
     assert_int_equal(mmi_crc32c(0, zeros, 32), 0x8A9136AA);
     assert_int_equal(mmi_crc32c(0, ones, 32), 0x62A8AB43);
     assert_int_equal(mmi_crc32c(0, rising, 32), 0x46DD794E);
+}
+
+/* Every length around the blocks of the fast way, every alignment, in pieces: zlib's
+ * values. */
+static void crc32_equals_zlibs(void **state)
+{
+    (void)state;
+    enum { SIZE = 4096 };
+    static uint8_t data[SIZE + 16];
+    uint32_t random = 12345;
+    for (size_t i = 0; i < sizeof data; i++) {
+        random = random * 1664525U + 1013904223U;
+        data[i] = (uint8_t)(random >> 24);
+    }
+    for (size_t size = 0; size < 700; size++) {
+        for (size_t begin = 0; begin < 16; begin += 5) {
+            uint32_t expected = (uint32_t)crc32_z(size, data + begin, size);
+            assert_int_equal(mmi_crc32((uint32_t)size, data + begin, size), expected);
+        }
+    }
+    uint32_t whole = (uint32_t)crc32_z(0, data, SIZE);
+    for (size_t first = 0; first <= SIZE; first += 61) {
+        uint32_t crc = mmi_crc32(mmi_crc32(0, data, first), data + first, SIZE - first);
+        assert_int_equal(crc, whole);
+    }
 }
 
 /* FIPS 180-4 examples and NIST's long message. */
@@ -94,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CLEAN_TEST(crcs),
+        CLEAN_TEST(crc32_equals_zlibs),
         CLEAN_TEST(sha256),
         CLEAN_TEST(sha256_in_pieces),
     };
