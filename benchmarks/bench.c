@@ -527,6 +527,170 @@ static void measure_checkpoint(mm_value *out)
     mm_scope_close(scope);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* A run with saves: the tensors of ResNet-50 as a model, and products of matrices as
+ * its work. */
+
+enum { SAVE_ITERS = 80, SAVE_EVERY = 10, AFTER_SAVE = 4, HEAD_ROUNDS = 4 };
+
+struct large_model {
+    struct params params;
+    mm_tensor *x;
+};
+
+static mm_status large_init(void *data)
+{
+    struct large_model *self = data;
+    mm_scope scope = mm_scope_open();
+
+    add_resnet50(&self->params);
+    for (int i = 0; i < self->params.count && !mm_has_error(); i++) {
+        char *name = mm_strfmt("p%d", i);
+
+        self->params.all[i] = mm_module_add_param(
+            mm_module_of(data), name, mm_mul_scalar(self->params.all[i], 0.01));
+        mm_free(name);
+    }
+    self->x = mm_keep(mm_randn(MM_DIMS(256, 2048)));
+    mm_scope_close(scope);
+    return mm_pending();
+}
+
+static void large_deinit(void *data)
+{
+    struct large_model *self = data;
+
+    mm_tensor_unref(self->x);
+}
+
+static mm_value *large_loss(void *data, mm_value *batch)
+{
+    struct large_model *self = data;
+    mm_value *losses = mm_scoped(mm_value_new_dict());
+    mm_tensor *head = self->params.all[self->params.count - 2], *x = self->x;
+    mm_tensor *loss = NULL;
+    (void)batch;
+
+    for (int i = 0; i < HEAD_ROUNDS; i++)
+        x = mm_tanh(mm_matmul(mm_matmul(x, mm_transpose(head, 0, 1)), head));
+    loss = mm_mean(x);
+    for (int i = 0; i < self->params.count && !mm_has_error(); i++)
+        loss = mm_add(loss, mm_mean(self->params.all[i]));
+    mm_dict_put_tensor(losses, "loss", loss);
+    return losses;
+}
+
+static const mm_model_ops large_ops = {.loss = large_loss};
+
+static const mm_component large_model = {
+    .registry = "models",
+    .name = "BenchLarge",
+    .help = "as many parameters as ResNet-50 has",
+    .size = sizeof(struct large_model),
+    .init = large_init,
+    .deinit = large_deinit,
+    MM_MODEL(&large_ops),
+};
+
+/* When each iteration began, and when its last hooks had still to run. */
+static double iter_begin[SAVE_ITERS], iter_end[SAVE_ITERS];
+
+static mm_status gap_after_iter(void *self, mm_runner *runner, const mm_iter *iter)
+{
+    (void)self;
+    (void)iter;
+    iter_end[mm_runner_iter(runner)] = now();
+    return MM_OK;
+}
+
+static mm_status gap_before_iter(void *self, mm_runner *runner, const mm_iter *iter)
+{
+    (void)self;
+    (void)iter;
+    iter_begin[mm_runner_iter(runner)] = now();
+    return MM_OK;
+}
+
+static const mm_hook_ops gap_ops = {
+    .priority = 1,
+    .before_train_iter = gap_before_iter,
+    .after_train_iter = gap_after_iter,
+};
+
+static const mm_component gap_hook = {
+    .registry = "hooks",
+    .name = "BenchGap",
+    .help = "takes the time between iterations",
+    .size = 1,
+    MM_HOOK(&gap_ops),
+};
+
+static const char saving_config[] =
+    "model = dict(type='BenchLarge')\n"
+    "train_dataloader = dict(batch_size=4, num_workers=0,\n"
+    "    dataset=dict(type='BenchPoints'),\n"
+    "    sampler=dict(type='InfiniteSampler', shuffle=True),\n"
+    "    collate_fn=dict(type='default_collate'))\n"
+    "optim_wrapper = dict(optimizer=dict(type='SGD', lr=1e-6, momentum=0.9))\n"
+    "train_cfg = dict(by_epoch=False, max_iters=%d)\n"
+    "default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False,\n"
+    "                     interval=%d, save_last=False, max_keep_ckpts=1))\n"
+    "log_processor = dict(by_epoch=False)\n"
+    "custom_hooks = [dict(type='BenchGap')]\n"
+    "work_dir = '%s/saving'\n";
+
+/* What a save before iteration `at` added: its iteration and the next ones, less as
+ * many later ones. */
+static double slowed(int at)
+{
+    double with = iter_begin[at + AFTER_SAVE] - iter_begin[at - 1];
+    double without = iter_begin[at + 2 * AFTER_SAVE] - iter_begin[at + AFTER_SAVE];
+
+    return with - without * (AFTER_SAVE + 1) / AFTER_SAVE;
+}
+
+static double middle(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof(*values), by_size);
+    return values[count / 2];
+}
+
+/* Medians of all saves but the first: how long the loop stood still, and what the run
+ * lost in all. */
+static void measure_saving(mm_value *out)
+{
+    const char *dir = getenv("BENCH_DIR");
+    char *text =
+        mm_strfmt(saving_config, SAVE_ITERS, SAVE_EVERY, dir == NULL ? "build" : dir);
+    mm_config *config = mm_config_from_string(text, ".py");
+    mm_runner *runner = mm_runner_new(config);
+    double blocked[SAVE_ITERS], lost[SAVE_ITERS];
+    int count = 0;
+
+    (void)mm_runner_train(runner);
+    for (int at = 2 * SAVE_EVERY; at < SAVE_ITERS; at += SAVE_EVERY, count++) {
+        blocked[count] = iter_begin[at] - iter_end[at - 1];
+        lost[count] = slowed(at);
+    }
+    mm_dict_put_f64(out, "blocked", middle(blocked, count));
+    mm_dict_put_f64(out, "blocked_first",
+                    iter_begin[SAVE_EVERY] - iter_end[SAVE_EVERY - 1]);
+    mm_dict_put_f64(
+        out, "iter",
+        (iter_begin[2 * SAVE_EVERY - 1] - iter_begin[SAVE_EVERY + AFTER_SAVE]) /
+            (SAVE_EVERY - AFTER_SAVE - 1));
+    mm_dict_put_f64(out, "lost", middle(lost, count));
+    mm_runner_free(runner);
+    mm_config_unref(config);
+    mm_free(text);
+}
+
 /* Configs: each file of the list in BENCH_CONFIGS (a file, one path a line), warm. */
 
 enum { CONFIG_ROUNDS = 3 };
@@ -546,13 +710,6 @@ static double time_config(const char *path)
         (void)mm_error_take(NULL);
     }
     return best;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
 }
 
 static void put_quantiles(mm_value *out, double *times, size_t count)
@@ -592,8 +749,8 @@ static void measure_config(mm_value *out)
     mm_free(text);
 }
 
-static const mm_component *const components[] = {&points, &toy_model, &clock_hook,
-                                                 NULL};
+static const mm_component *const components[] = {&points,      &toy_model, &clock_hook,
+                                                 &large_model, &gap_hook,  NULL};
 
 static const struct part {
     const char *name;
@@ -601,7 +758,7 @@ static const struct part {
 } parts[] = {
     {"toy", measure_toy},       {"engine", measure_engine},
     {"optim", measure_optim},   {"checkpoint", measure_checkpoint},
-    {"config", measure_config},
+    {"saving", measure_saving}, {"config", measure_config},
 };
 
 static void drop_line(void *user, const mm_log_line *line)

@@ -40,7 +40,7 @@ def best(records):
 
 def parts(build, repeats):
     ours, theirs = {}, {}
-    for part in ('toy', 'engine', 'kernels', 'optim', 'checkpoint', 'config'):
+    for part in ('toy', 'engine', 'kernels', 'optim', 'checkpoint', 'saving', 'config'):
         a, b = [], []
         for _ in range(repeats):
             if part != 'kernels':

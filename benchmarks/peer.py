@@ -244,6 +244,72 @@ def checkpoint():
     return results
 
 
+def saving():
+    """A run of MMEngine's runner with checkpoints of ResNet-50's parameters and momenta."""
+    import logging
+    import warnings
+
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../tools/compare'))
+    import reference  # noqa: F401  imports TorchVision so that MMEngine's import works
+    from mmengine.hooks import Hook
+    from mmengine.model import BaseModel
+    from mmengine.runner import Runner
+
+    warnings.simplefilter('ignore')
+    iters, every, after = 80, 10, 4
+    points = [dict(x=torch.randn(2), y=torch.randn(1)) for _ in range(8000)]
+    begin, end = {}, {}
+
+    class Large(BaseModel):
+        def __init__(self):
+            super().__init__()
+            for i, size in enumerate(resnet50_sizes()):
+                self.register_parameter(f'p{i}', torch.nn.Parameter(torch.randn(size) * 0.01))
+            self.count, self.input = i + 1, torch.randn(256, 2048)
+
+        def forward(self, x, y, mode='tensor'):
+            head, x = getattr(self, f'p{self.count - 2}'), self.input
+            for _ in range(4):
+                x = torch.tanh(x @ head.T @ head)
+            loss = x.mean()
+            for i in range(self.count):
+                loss = loss + getattr(self, f'p{i}').mean()
+            return dict(loss=loss)
+
+    class Gap(Hook):
+        priority = 1
+
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            end[runner.iter] = time.perf_counter()
+
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            begin[runner.iter] = time.perf_counter()
+
+    def lost(i):
+        """What a save before iteration i added: its iteration and the next, less later ones."""
+        return (begin[i + after] - begin[i - 1] -
+                (begin[i + 2 * after] - begin[i + after]) * (after + 1) / after)
+
+    with tempfile.TemporaryDirectory(dir=os.environ.get('BENCH_DIR')) as work_dir:
+        Runner(model=Large(), work_dir=work_dir,
+               train_dataloader=dict(batch_size=4, num_workers=0, dataset=points,
+                                     sampler=dict(type='InfiniteSampler', shuffle=True),
+                                     collate_fn=dict(type='default_collate')),
+               optim_wrapper=dict(optimizer=dict(type='SGD', lr=1e-6, momentum=0.9)),
+               train_cfg=dict(by_epoch=False, max_iters=iters),
+               default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False,
+                                                  interval=every, save_last=False,
+                                                  max_keep_ckpts=1)),
+               log_processor=dict(by_epoch=False), custom_hooks=[Gap()],
+               experiment_name='saving').train()
+        logging.shutdown()
+    saves = range(2 * every, iters, every)
+    return dict(blocked=sorted(begin[i] - end[i - 1] for i in saves)[len(saves) // 2],
+                blocked_first=begin[every] - end[every - 1],
+                iter=(begin[2 * every - 1] - begin[every + after]) / (every - after - 1),
+                lost=sorted(map(lost, saves))[len(saves) // 2])
+
+
 def config():
     """Each file of the list in BENCH_CONFIGS, warm; refused files do not count."""
     import warnings
@@ -269,7 +335,7 @@ def config():
 
 
 PARTS = dict(toy=toy, engine=engine, kernels=kernels, optim=optim, checkpoint=checkpoint,
-             config=config)
+             saving=saving, config=config)
 
 
 def main(part):

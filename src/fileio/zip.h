@@ -50,7 +50,7 @@ typedef struct mmi_zip_member {
 
 /* Errors stay pending; further calls do nothing. */
 typedef struct mmi_zip_writer {
-    mmi_file *file;     /* borrowed; written from the present place on */
+    mmi_file *file;     /* borrowed; new, written from its begin on */
     const char *prefix; /* folder of all members; borrowed */
     uint64_t offset;    /* bytes written */
     MMI_VEC(mmi_zip_member) members;

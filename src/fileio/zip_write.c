@@ -15,6 +15,8 @@ enum {
     ENTRY_SIZE = 46,
     EXTRA64_SIZE = 4 + 3 * 8,
     END_SIZES = 56 + 20 + 22,
+    CRC_PLACE = 14,    /* in a local header */
+    PIECE = 1 << 18,   /* bytes that a cache holds */
     UTF8_NAMES = 0x800 /* flag of each entry */
 };
 
@@ -120,6 +122,31 @@ uint64_t mmi_zip_cost(const mmi_zip_writer *writer, const char *name, uint64_t s
            size + (writer->members.count == 0 ? END_SIZES : 0);
 }
 
+/* The bytes of a member. Large ones are read once: each piece is summed and written
+ * while it is in the cache, and the sum goes into the header that stands before. */
+static void put_data(mmi_zip_writer *writer, mmi_zip_member *member, const void *data)
+{
+    unsigned char sum[4];
+
+    for (uint64_t at = 0; at < member->size && !mmi_is_pending(); at += PIECE) {
+        const char *piece = (const char *)data + at;
+        size_t size = member->size - at < PIECE ? (size_t)(member->size - at) : PIECE;
+
+        if (member->size > PIECE) {
+            member->crc = mmi_crc32(member->crc, piece, size);
+        }
+        (void)mmi_file_write_all(writer->file, piece, size);
+    }
+    for (int i = 0; i < 4; i++) {
+        sum[i] = (unsigned char)(member->crc >> (8 * i));
+    }
+    if (member->size > PIECE) {
+        (void)mmi_file_write_at(writer->file, (int64_t)member->header + CRC_PLACE, sum,
+                                sizeof sum);
+    }
+    writer->offset += member->size;
+}
+
 void mmi_zip_add(mmi_zip_writer *writer, const char *name, const void *data,
                  uint64_t size)
 {
@@ -127,16 +154,17 @@ void mmi_zip_add(mmi_zip_writer *writer, const char *name, const void *data,
         return;
     }
     mmi_zip_member member = {.header = writer->offset, .size = size};
-    member.crc = mmi_crc32(0, data, (size_t)size);
+    if (size > 0 && size <= PIECE) {
+        member.crc = mmi_crc32(0, data, (size_t)size);
+    }
     member.name = mm_strfmt("%s/%s", writer->prefix, name);
-    if (member.name == NULL || !mmi_vec_push(&writer->members, member)) {
-        mm_free(member.name);
+    if (member.name == NULL) {
         return;
     }
     put_local(writer, &member);
-    if (!mmi_is_pending() && size > 0 &&
-        mmi_file_write_all(writer->file, data, (size_t)size) == MM_OK) {
-        writer->offset += size;
+    put_data(writer, &member, data);
+    if (mmi_is_pending() || !mmi_vec_push(&writer->members, member)) {
+        mm_free(member.name);
     }
 }
 
