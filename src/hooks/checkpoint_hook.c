@@ -284,6 +284,10 @@ static mm_status take_keep_ids(struct checkpoint_hook *self, mm_runner *runner)
         mm_free(path);
         mm_list_remove(self->keep_ids, 0);
     }
+    mm_value *copy = mm_value_copy(self->keep_ids);
+
+    mm_hub_update_info(mm_runner_hub(runner), "keep_ckpt_ids", copy);
+    mm_value_unref(copy);
     return mm_pending();
 }
 
