@@ -35,6 +35,7 @@
 #include "mmengine/parallel.h"
 #include "mmengine/plot.h"
 #include "mmengine/plugin.h"
+#include "mmengine/profile.h"
 #include "mmengine/pth.h"
 #include "mmengine/replay.h"
 #include "mmengine/runner.h"

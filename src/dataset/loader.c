@@ -12,6 +12,7 @@
 #include "dataset/dataset_impl.h"
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
+#include "mmengine/profile.h"
 
 enum { PREFETCH = 2 /* batches ahead per worker, as PyTorch's prefetch_factor */ };
 
@@ -552,6 +553,10 @@ mm_status mm_loader_next(mm_loader *loader, mm_value **out_batch)
         return mm_raise(MM_ESTATE, "a loader is read before mm_loader_begin()");
     if (!loader->is_infinite && loader->position >= loader->num_batches)
         return MM_END;
-    return loader->num_workers == 0 ? make_here(loader, out_batch)
-                                    : take_made(loader, out_batch);
+    int64_t begin = mm_profile_begin();
+    mm_status status = loader->num_workers == 0 ? make_here(loader, out_batch)
+                                                : take_made(loader, out_batch);
+
+    mm_profile_end(begin, "data");
+    return status;
 }

@@ -10,6 +10,7 @@
 
 #include "mmengine/dataset.h"
 #include "mmengine/memory.h"
+#include "mmengine/profile.h"
 
 struct mm_evaluator {
     mm_instance **metrics; /* owned */
@@ -116,11 +117,13 @@ static mm_value *plain_samples(mm_value *data_samples)
 mm_status mm_evaluator_process(mm_evaluator *evaluator, mm_value *data_samples,
                                mm_value *data_batch)
 {
+    int64_t begin = mm_profile_begin();
     mm_value *plain = plain_samples(data_samples);
 
     for (size_t i = 0; i < evaluator->count && !mm_has_error(); i++)
         (void)mmi_metric_process(evaluator->metrics[i], data_batch, plain);
     mm_value_unref(plain);
+    mm_profile_end(begin, "metrics");
     return mm_pending();
 }
 

@@ -7,6 +7,7 @@
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
 #include "mmengine/optim.h"
+#include "mmengine/profile.h"
 #include "model/tta_model.h"
 
 static void ref_value(void *value)
@@ -43,8 +44,11 @@ mm_value *mm_model_preprocess(mm_module *model, mm_value *batch, bool training)
     }
     const mm_preprocessor_ops *ops =
         mm_instance_ops(mm_module_instance(child), MM_INTERFACE_PREPROCESSOR);
+    int64_t begin = mm_profile_begin();
     mm_value *data =
         ops != NULL ? ops->process(mm_module_self(child), batch, training) : NULL;
+
+    mm_profile_end(begin, "preprocess");
 
     if (data == NULL) {
         mm_error_frame("while preprocessing a batch (%s)", mm_module_type(child));
@@ -63,8 +67,10 @@ static mm_value *compute_losses(mm_module *model, const mm_model_ops *ops,
     }
     if (mm_optim_wrapper_enter(optim_wrapper) == MM_OK) {
         mm_value *data = mm_model_preprocess(model, batch, true);
+        int64_t begin = mm_profile_begin();
 
         losses = data != NULL ? ops->loss(mm_module_self(model), data) : NULL;
+        mm_profile_end(begin, "forward");
     }
     mm_optim_wrapper_leave(optim_wrapper);
     return losses;
@@ -127,7 +133,10 @@ mm_value *mm_model_val_step(mm_module *model, mm_value *batch)
     mm_value *data = mm_model_preprocess(model, batch, false);
 
     if (data != NULL) {
+        int64_t begin = mm_profile_begin();
+
         predictions = ops->predict(mm_module_self(model), data);
+        mm_profile_end(begin, "predict");
     }
     return mm_scope_close_with(scope, predictions, unref_value, ref_value);
 }

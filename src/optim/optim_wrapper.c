@@ -10,6 +10,7 @@
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
+#include "mmengine/profile.h"
 #include "optim/builtin.h"
 #include "optim/optimizer.h"
 
@@ -251,9 +252,12 @@ mm_status mm_optim_wrapper_backward(mm_optim_wrapper *wrapper, mm_tensor *loss)
     if (check_single(wrapper, "backward") < 0) {
         return mm_pending();
     }
+    int64_t begin = mm_profile_begin();
     mm_status status = wrapper->ops->backward != NULL
                            ? wrapper->ops->backward(wrapper->self, wrapper, loss)
                            : mm_backward(loss);
+
+    mm_profile_end(begin, "backward");
 
     if (status >= 0) {
         wrapper->inner_count++;
@@ -391,8 +395,13 @@ mm_status mm_optim_wrapper_step(mm_optim_wrapper *wrapper)
     if (check_single(wrapper, "step") < 0) {
         return mm_pending();
     }
-    return wrapper->ops->step != NULL ? wrapper->ops->step(wrapper->self, wrapper)
-                                      : mm_optim_wrapper_clip_and_step(wrapper, 1.0F);
+    int64_t begin = mm_profile_begin();
+    mm_status status = wrapper->ops->step != NULL
+                           ? wrapper->ops->step(wrapper->self, wrapper)
+                           : mm_optim_wrapper_clip_and_step(wrapper, 1.0F);
+
+    mm_profile_end(begin, "optimizer step");
+    return status;
 }
 
 mm_status mm_optim_wrapper_zero_grad(mm_optim_wrapper *wrapper)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "mmengine/profile.h"
 #include "registry/audit.h"
 #include "runner/internal.h"
 
@@ -118,6 +119,17 @@ static void sort_stages(mm_runner *runner)
     runner->sorted = true;
 }
 
+/* Notes how long a hook took, as "LoggerHook.after_train_iter". */
+static void end_range(int64_t begin, const mmi_call *call, mmi_stage_id stage)
+{
+    char name[128];
+
+    if (begin == 0)
+        return;
+    (void)snprintf(name, sizeof(name), "%s.%s", call->hook, stage_table[stage].name);
+    mm_profile_end(begin, name);
+}
+
 static mm_status call_failed(const mmi_call *call, mmi_stage_id stage)
 {
     return mm_error_frame("in %s of hook %s", stage_table[stage].name, call->hook);
@@ -149,8 +161,11 @@ mm_status mmi_call_stage(mm_runner *runner, mmi_stage_id stage)
     MM_ASSERT(stage_table[stage].kind == STAGE_PLAIN);
     for (size_t i = 0; i < runner->stages[stage].count && !mm_has_error(); i++) {
         const mmi_call *call = &runner->stages[stage].calls[i];
+        int64_t begin = mm_profile_begin();
+        mm_status status = ((plain_fn)call->function)(call->self, runner);
 
-        if (((plain_fn)call->function)(call->self, runner) < 0 || mm_has_error())
+        end_range(begin, call, stage);
+        if (status < 0 || mm_has_error())
             (void)call_failed(call, stage);
     }
     mm_scope_close(scope);
@@ -162,8 +177,11 @@ mm_status mmi_call_iter(mm_runner *runner, mmi_stage_id stage, const mm_iter *it
     enter(runner, stage);
     for (size_t i = 0; i < runner->stages[stage].count && !mm_has_error(); i++) {
         const mmi_call *call = &runner->stages[stage].calls[i];
+        int64_t begin = mm_profile_begin();
+        mm_status status = ((iter_fn)call->function)(call->self, runner, iter);
 
-        if (((iter_fn)call->function)(call->self, runner, iter) < 0 || mm_has_error())
+        end_range(begin, call, stage);
+        if (status < 0 || mm_has_error())
             (void)call_failed(call, stage);
     }
     return leave(runner);
@@ -177,8 +195,11 @@ mm_status mmi_call_value(mm_runner *runner, mmi_stage_id stage, mm_value *value)
     MM_ASSERT(stage_table[stage].kind == STAGE_VALUE);
     for (size_t i = 0; i < runner->stages[stage].count && !mm_has_error(); i++) {
         const mmi_call *call = &runner->stages[stage].calls[i];
+        int64_t begin = mm_profile_begin();
+        mm_status status = ((value_fn)call->function)(call->self, runner, value);
 
-        if (((value_fn)call->function)(call->self, runner, value) < 0 || mm_has_error())
+        end_range(begin, call, stage);
+        if (status < 0 || mm_has_error())
             (void)call_failed(call, stage);
     }
     mm_scope_close(scope);

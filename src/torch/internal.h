@@ -207,6 +207,7 @@ void fill_autograd(mmt_api *api);
 void fill_runtime(mmt_api *api);
 void fill_parallel(mmt_api *api);
 void fill_host_memory(mmt_api *api);
+void fill_profiler(mmt_api *api);
 
 } // namespace mmt
 

@@ -11,11 +11,12 @@
 
 #include "mmengine/ops.h"
 #include "mmengine/parallel.h"
+#include "mmengine/profile.h"
 
 MM_BEGIN_DECLS
 
 /** Grows when anything below changes. */
-#define MMT_ABI 3u
+#define MMT_ABI 4u
 
 /** What the bridge may ask of its host. */
 typedef struct mmt_host {
@@ -155,6 +156,13 @@ typedef struct mmt_api {
     mm_status (*device_synchronize)(const char *device);
     void (*empty_cache)(void);
     mm_host_memory (*host_memory)(void);
+
+    /* profiling; the caller sees to it that there is one recording at a time */
+    mm_status (*profile_start)(unsigned flags);
+    /** Ends the recording; `each` gets the events, in no order, borrowed. */
+    mm_status (*profile_stop)(void (*each)(void *user, const mm_profile_event *event),
+                              void *user);
+    uint64_t (*profile_thread)(void); /**< number of the calling thread in events */
 } mmt_api;
 
 /** The only export of the bridge. NULL with an error raised through `host`. */

@@ -210,6 +210,7 @@ const mmt_api *open_table()
     fill_runtime(&api);
     fill_parallel(&api);
     fill_host_memory(&api);
+    fill_profiler(&api);
     return &api;
 }
 
