@@ -444,7 +444,8 @@ static mm_status roll_back(struct nan_guard_hook *self, mm_runner *runner,
 {
     if (self->rollbacks >= self->max_rollbacks)
         return give_up(self, step, check, path, "max_rollbacks were made before");
-    char *checkpoint = last_checkpoint(runner);
+    char *checkpoint =
+        mm_runner_wait_for_saves(runner) < 0 ? NULL : last_checkpoint(runner);
 
     if (checkpoint == NULL && !mm_has_error())
         return give_up(self, step, check, path, "there is no checkpoint to go back to");
