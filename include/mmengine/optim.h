@@ -174,10 +174,15 @@ typedef struct mm_optim_constructor_ops {
 /**
  * Builds wrapper, optimizer and groups from an `optim_wrapper` config. `type` defaults
  * to OptimWrapper, `constructor` to DefaultOptimWrapperConstructor, whose options are
- * in `paramwise_cfg`. Source: build_optim_wrapper.
+ * in `paramwise_cfg`. A dict without `optimizer` whose entries have one makes several:
+ * each over the model's part of that name. Source: build_optim_wrapper; MMagic's
+ * MultiOptimWrapperConstructor.
  */
 MM_API MM_OWNED mm_optim_wrapper *
 mm_optim_wrapper_build(mm_module *model, mm_value *config, const char *scope);
+/** Checks such a config without building it; `path` names it in messages. */
+MM_API mm_status mm_optim_wrapper_check(mm_value *config, const char *scope,
+                                        const char *path);
 /** A wrapper of component `instance` around `optimizer`; both are kept. NULL instance:
  * a plain OptimWrapper. Adds the base group if the optimizer has several. */
 MM_API MM_OWNED mm_optim_wrapper *mm_optim_wrapper_new(mm_instance *instance,

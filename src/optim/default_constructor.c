@@ -423,8 +423,8 @@ static mm_status add_by_rules(const mm_optim_wrapper_settings *settings,
     return mm_pending();
 }
 
-static mm_status add_groups(const mm_optim_wrapper_settings *settings, mm_module *model,
-                            const char *scope, mm_param_groups *groups)
+mm_status mmi_add_groups(const mm_optim_wrapper_settings *settings, mm_module *model,
+                         const char *scope, mm_param_groups *groups)
 {
     bool is_default = strcmp(settings->constructor, mmi_default_constructor.name) == 0;
 
@@ -435,46 +435,4 @@ static mm_status add_groups(const mm_optim_wrapper_settings *settings, mm_module
         return mm_pending();
     }
     return add_by_rules(settings, model, scope, groups);
-}
-
-mm_optim_wrapper *mm_optim_wrapper_build(mm_module *model, mm_value *config,
-                                         const char *scope)
-{
-    mm_optim_wrapper *wrapper = NULL;
-    mm_param_groups *groups = NULL;
-    mm_optimizer *optimizer = NULL;
-    mm_instance *instance = mm_build(&(mm_build_args){
-        .registry = "optim_wrappers",
-        .config = config,
-        .scope = scope,
-        .path = "optim_wrapper",
-        .default_type = mmi_optim_wrapper.name,
-        .interface = MM_INTERFACE_OPTIM_WRAPPER,
-    });
-
-    if (instance == NULL) {
-        return NULL;
-    }
-    const mm_optim_wrapper_settings *settings = mm_instance_self(instance);
-
-    if (settings->optimizer == NULL) {
-        mm_raise(MM_ECONFIG, "optim_wrapper needs an optimizer");
-        goto done;
-    }
-    groups = mm_optimizer_new_groups(settings->optimizer);
-    if (groups == NULL || add_groups(settings, model, scope, groups) < 0) {
-        goto done;
-    }
-    optimizer = mm_optimizer_new(settings->optimizer, groups);
-    if (optimizer != NULL) {
-        wrapper = mm_optim_wrapper_new(instance, optimizer);
-    }
-done:
-    if (mm_has_error()) {
-        mm_error_frame("while building optim_wrapper");
-    }
-    mm_optimizer_unref(optimizer);
-    mm_param_groups_unref(groups);
-    mm_instance_unref(instance);
-    return wrapper;
 }

@@ -41,6 +41,10 @@ mm_status mmi_optim_wrapper_squares(mm_optim_wrapper *wrapper, double *out_squar
 void mmi_optim_wrapper_report(mm_optim_wrapper *wrapper, const char *name,
                               double value);
 
+/** Adds the groups that the settings' constructor makes of `model`'s parameters. */
+mm_status mmi_add_groups(const mm_optim_wrapper_settings *settings, mm_module *model,
+                         const char *scope, mm_param_groups *groups);
+
 /** "cpu" or "cuda": where the first parameter is. */
 mm_status mmi_optim_wrapper_device_type(const mm_optim_wrapper *wrapper, char *out,
                                         size_t out_size);

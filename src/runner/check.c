@@ -272,19 +272,9 @@ mm_status mmi_check_optim(const mm_runner *runner)
     mm_value *optim = mm_runner_optim_config(runner);
     mm_value *schedulers = mmi_section(runner, "param_scheduler");
 
-    if (optim != NULL) {
-        mm_build_args args = {
-            .registry = "optim_wrappers",
-            .config = optim,
-            .scope = runner->scope,
-            .path = "optim_wrapper",
-            .default_type = "OptimWrapper",
-            .interface = MM_INTERFACE_OPTIM_WRAPPER,
-        };
-
-        if (mm_build_check(&args) < 0)
-            return mm_pending();
-    }
+    if (optim != NULL &&
+        mm_optim_wrapper_check(optim, runner->scope, "optim_wrapper") < 0)
+        return mm_pending();
     return schedulers == NULL
                ? MM_OK
                : mmi_check_schedulers(runner, schedulers, "param_scheduler");

@@ -299,7 +299,7 @@ mm_status mmi_resume_policy_check(const mm_runner *runner);
 bool mmi_config_wins(const mm_runner *runner);
 /* Logs what differs between the run's config and the text of a checkpoint's, and which
  * of the two is in force. */
-void mmi_log_differences(const mm_runner *runner, const mm_value *meta);
+void mmi_log_differences(const mm_runner *runner, const mm_value *checkpoint);
 /* The optimizer's state with the config's options; yours. */
 mm_value *mmi_with_config_options(const mm_runner *runner, const mm_value *optimizer);
 /* Steps the schedulers, which are new, to where the counters stand. */

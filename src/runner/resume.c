@@ -87,9 +87,9 @@ static mm_status resume_from(mm_runner *runner, const mm_value *checkpoint)
 
     if (meta == NULL)
         return mm_error_hint("a file of weights alone goes to load_from");
-    if (mmi_check_own(mm_dict_find(checkpoint, MMI_OWN_KEY)) < 0)
+    if (mmi_check_own(own) < 0)
         return mm_pending();
-    mmi_log_differences(runner, meta);
+    mmi_log_differences(runner, checkpoint);
     runner->at.epoch = mm_value_i64(mm_dict_get(meta, "epoch"));
     runner->at.iter = mm_value_i64(mm_dict_get(meta, "iter"));
     if (mm_has_error() || resume_seed(runner, meta) < 0)

@@ -133,17 +133,93 @@ static void log_table(const mm_runner *runner, const mm_value *rows)
     mmi_str_deinit(&text);
 }
 
-void mmi_log_differences(const mm_runner *runner, const mm_value *meta)
+/* What the two configs say differently; NULL if the checkpoint's cannot be read. */
+static mm_value *compare_configs(const mm_runner *runner, const mm_value *meta)
 {
-    const mm_value *text = mm_dict_find(meta, "cfg");
+    const mm_value *text = meta == NULL ? NULL : mm_dict_find(meta, "cfg");
     mm_config *former = text == NULL || mm_value_kind(text) != MM_KIND_STR
                             ? NULL
                             : mm_config_from_string(mm_value_str(text), ".py");
     mm_value *rows =
         former == NULL ? NULL : mm_config_diff(mm_config_root(former), runner->root);
 
-    if (rows != NULL)
+    mm_config_unref(former);
+    return rows;
+}
+
+/* The i-th scheduler's state in a list, or in a dict of lists by optimizer. */
+static const mm_value *scheduler_state(const mm_runner *runner, const mm_value *states,
+                                       size_t i)
+{
+    const mmi_scheduler *item = &runner->schedulers[i];
+    size_t nth = 0;
+
+    if (item->optimizer != NULL)
+        states = mm_value_kind(states) == MM_KIND_DICT
+                     ? mm_dict_find(states, item->optimizer)
+                     : NULL;
+    for (size_t k = 0; k < i; k++)
+        nth += runner->schedulers[k].optimizer == item->optimizer;
+    return states != NULL && mm_value_kind(states) == MM_KIND_LIST &&
+                   nth < mm_value_len(states)
+               ? mm_list_get(states, nth)
+               : NULL;
+}
+
+static bool has_row(const mm_value *rows, const char *path)
+{
+    for (size_t i = 0; i < mm_value_len(rows); i++) {
+        if (strcmp(path_of(rows, i), path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void push_row(mm_value *rows, const char *path, const mm_value *old,
+                     const mm_value *new)
+{
+    mm_value *row = mm_value_new_dict();
+    char *old_text = mm_value_repr(old), *new_text = mm_value_repr(new);
+
+    mm_dict_put_str(row, "path", path);
+    mm_dict_put_str(row, "old", old_text == NULL ? "" : old_text);
+    mm_dict_put_str(row, "new", new_text == NULL ? "" : new_text);
+    mm_list_push(rows, row);
+    mm_free(old_text);
+    mm_free(new_text);
+}
+
+/* Where a schedule ends follows the length of the run unless the config says it, so it
+ * may differ although no key of the scheduler does. */
+static void add_ends(const mm_runner *runner, const mm_value *states, mm_value *rows)
+{
+    for (size_t i = 0; states != NULL && i < runner->num_schedulers && !mm_has_error();
+         i++) {
+        const mm_value *state = scheduler_state(runner, states, i);
+        mm_value *fresh =
+            mm_param_scheduler_state_dict(runner->schedulers[i].scheduler);
+        const mm_value *old = state == NULL ? NULL : mm_dict_find(state, "end");
+        const mm_value *new = fresh == NULL ? NULL : mm_dict_find(fresh, "end");
+        char *path = runner->num_schedulers == 1
+                         ? mm_strdup("param_scheduler.end")
+                         : mm_strfmt("param_scheduler.%zu.end", i);
+
+        if (old != NULL && new != NULL && path != NULL && !mm_value_equal(old, new) &&
+            !has_row(rows, path))
+            push_row(rows, path, old, new);
+        mm_free(path);
+        mm_value_unref(fresh);
+    }
+}
+
+void mmi_log_differences(const mm_runner *runner, const mm_value *checkpoint)
+{
+    mm_value *rows = compare_configs(runner, mm_dict_find(checkpoint, "meta"));
+
+    if (rows != NULL) {
+        add_ends(runner, mm_dict_find(checkpoint, "param_schedulers"), rows);
         log_table(runner, rows);
+    }
     if (mm_has_error()) { /* a text from elsewhere may be in no form we know */
         mm_error error;
 
@@ -152,7 +228,6 @@ void mmi_log_differences(const mm_runner *runner, const mm_value *meta)
                error.message);
     }
     mm_value_unref(rows);
-    mm_config_unref(former);
 }
 
 /* The config's side wins. */

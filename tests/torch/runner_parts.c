@@ -98,19 +98,25 @@ static void push_losses(mm_value *list, mm_tensor *predicted, mm_tensor *wanted)
     mm_data_element_unref(element);
 }
 
-static mm_value *toy_predict(void *data, mm_value *batch)
+static mm_value *errors_of(mm_tensor *predicted, mm_tensor *wanted)
 {
-    mm_tensor *predicted = toy_forward(data, column(batch, "x"));
     mm_value *list = mm_scoped(mm_value_new_list());
 
     for (int64_t i = 0; predicted != NULL && i < mm_size(predicted, 0); i++) {
         mm_value *item = mm_value_new_dict();
 
-        mm_dict_put_tensor(
-            item, "error",
-            mm_sub(mm_select(predicted, 0, i), mm_select(column(batch, "y"), 0, i)));
+        mm_dict_put_tensor(item, "error",
+                           mm_sub(mm_select(predicted, 0, i), mm_select(wanted, 0, i)));
         mm_list_push(list, item);
     }
+    return list;
+}
+
+static mm_value *toy_predict(void *data, mm_value *batch)
+{
+    mm_tensor *predicted = toy_forward(data, column(batch, "x"));
+    mm_value *list = errors_of(predicted, column(batch, "y"));
+
     if (parts_record.gives_losses)
         push_losses(list, predicted, column(batch, "y"));
     return list;
@@ -129,6 +135,68 @@ static const mm_component toy_model = {
     .size = sizeof(struct toy_model),
     .init = toy_init,
     MM_MODEL(&toy_ops),
+};
+
+/* A model of two parts that are trained in turn, as a GAN's are. */
+struct toy_pair {
+    mm_module *first, *second;
+};
+
+static mm_status pair_init(void *data)
+{
+    struct toy_pair *self = data;
+    mm_module *module = mm_module_of(data);
+
+    self->first = mm_module_add(module, "first", mm_nn_linear(2, 1));
+    self->second = mm_module_add(module, "second", mm_nn_linear(2, 1));
+    return mm_pending();
+}
+
+static mm_tensor *pair_step(mm_module *part, mm_value *batch, mm_optim_wrapper *wrapper)
+{
+    mm_tensor *out =
+        mm_dropout(mm_module_forward(part, column(batch, "x")), 0.25, true);
+    mm_tensor *loss = mm_mse_loss(out, column(batch, "y"), MM_REDUCTION_MEAN);
+
+    if (mm_optim_wrapper_update_params(wrapper, loss) < 0)
+        return NULL;
+    return mm_detach(loss);
+}
+
+static mm_value *pair_train_step(void *data, mm_value *batch, mm_optim_wrapper *wrapper)
+{
+    struct toy_pair *self = data;
+    mm_value *logs = mm_scoped(mm_value_new_dict());
+
+    mm_dict_put_tensor(
+        logs, "loss_first",
+        pair_step(self->first, batch, mm_optim_wrapper_find(wrapper, "first")));
+    mm_dict_put_tensor(
+        logs, "loss_second",
+        pair_step(self->second, batch, mm_optim_wrapper_find(wrapper, "second")));
+    return mm_has_error() ? NULL : logs;
+}
+
+static mm_value *pair_predict(void *data, mm_value *batch)
+{
+    struct toy_pair *self = data;
+    mm_tensor *out = mm_module_forward(self->first, column(batch, "x"));
+
+    return errors_of(out, column(batch, "y"));
+}
+
+static const mm_model_ops pair_ops = {
+    .predict = pair_predict,
+    .train_step = pair_train_step,
+};
+
+static const mm_component toy_pair = {
+    .registry = "models",
+    .name = "ToyPair",
+    .help = "two linear layers with an optimizer each",
+    .size = sizeof(struct toy_pair),
+    .init = pair_init,
+    MM_MODEL(&pair_ops),
 };
 
 /* metric */
@@ -288,7 +356,7 @@ static const mm_component record_hook = {
 int parts_register(void)
 {
     static const mm_component *const table[] = {
-        &points, &toy_model, &toy_metric, &record_hook, NULL,
+        &points, &toy_model, &toy_pair, &toy_metric, &record_hook, NULL,
     };
     static bool done;
 

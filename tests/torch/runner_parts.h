@@ -24,7 +24,8 @@ typedef struct stage_record {
 
 extern stage_record parts_record;
 
-/* Registers the parts once. 0 on success. */
+/* Beside ToyModel there is ToyPair: `first` and `second`, each with an optimizer of its
+ * own. Registers the parts once. 0 on success. */
 int parts_register(void);
 /* A new empty folder; free with mm_free() after parts_remove_dir(). */
 char *parts_new_dir(void);

@@ -279,6 +279,10 @@ static void configs_of_flexible_runner_train(void **state)
     assert_string_equal(facts.type, "");
     assert_refused("optim_wrapper['type'] = 'DeepSpeedOptimWrapper'\n",
                    "DeepSpeedOptimWrapper needs its strategy");
+    assert_refused("model = dict(type='ToyPair')\noptim_wrapper = "
+                   "dict(frst=dict(optimizer=dict(type='SGD', lr=0.1)))\n"
+                   "param_scheduler = None\n",
+                   "optim_wrapper.frst: the model has no part 'frst'");
     assert_refused("strategy = dict(type='DeepSpedStrategy')\n", "DeepSpedStrategy");
     assert_refused("strategy = dict(type='DeepSpeedStrategy', fp17=dict())\n", "fp17");
 }

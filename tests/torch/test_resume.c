@@ -120,6 +120,28 @@ static void stopping_in_a_validation_is_exact(void **state)
     parts_remove_dir(whole);
 }
 
+#define PAIR                                                                           \
+    "model = dict(type='ToyPair')\n"                                                   \
+    "optim_wrapper = dict(constructor='MultiOptimWrapperConstructor',\n"               \
+    "    first=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.05,\n"        \
+    "        momentum=0.9)),\n"                                                        \
+    "    second=dict(optimizer=dict(type='AdamW', lr=0.01),\n"                         \
+    "        accumulative_counts=4))\n"
+
+/* Two optimizers, one with a window that is open in most iterations. */
+static void several_optimizers_are_exact(void **state)
+{
+    (void)state;
+    assert_every_file_is_exact(PAIR, "epoch_%d.pth", 3);
+    assert_every_file_is_exact(
+        PAIR "param_scheduler = dict(first=[dict(type='LinearLR', start_factor=0.1,\n"
+             "    by_epoch=False, end=9)], second=dict(type='ConstantLR', factor=0.5,\n"
+             "    by_epoch=False, end=11))\n"
+             "default_hooks = dict(checkpoint=dict(type='CheckpointHook',\n"
+             "    by_epoch=False, interval=5))\n",
+        "iter_%d0.pth", 2);
+}
+
 static void early_stopping_is_exact(void **state)
 {
     static const char more[] =
@@ -230,6 +252,7 @@ static void differences_are_a_table_in_the_log(void **state)
     assert_logged(dir, "0.5                                   checkpoint\n", true);
     assert_logged(dir, "train_cfg.max_epochs        4 ", true);
     assert_logged(dir, "5                                     config\n", true);
+    assert_logged(dir, "\nparam_scheduler.end         4 ", true);
     assert_logged(dir, "\nwork_dir  ", false);
     mm_value_unref(weights);
     mm_free(text);
@@ -258,6 +281,7 @@ int test_resume(void)
         cmocka_unit_test_setup(the_first_stage_after_resuming_is_the_validation_owed,
                                set_up),
         cmocka_unit_test_setup(stopping_in_a_validation_is_exact, set_up),
+        cmocka_unit_test_setup(several_optimizers_are_exact, set_up),
         cmocka_unit_test_setup(early_stopping_is_exact, set_up),
         cmocka_unit_test_setup(policy_decides_between_config_and_checkpoint, set_up),
         cmocka_unit_test_setup(differences_are_a_table_in_the_log, set_up),

@@ -1,0 +1,170 @@
+/* Wrapper, optimizer and parameter groups from a config: one of each over the whole
+ * model, or one under each name, over the model's part of that name (GANs). Source:
+ * build_optim_wrapper; the second form is MMagic's MultiOptimWrapperConstructor. */
+#include <string.h>
+
+#include "base/suggest.h"
+#include "mmengine/memory.h"
+#include "optim/optim_wrapper.h"
+
+static mm_build_args wrapper_args(mm_value *config, const char *scope, const char *path)
+{
+    return (mm_build_args){
+        .registry = "optim_wrappers",
+        .config = config,
+        .scope = scope,
+        .path = path,
+        .default_type = "OptimWrapper",
+        .interface = MM_INTERFACE_OPTIM_WRAPPER,
+    };
+}
+
+/* True for a dict of wrappers by name. */
+static bool is_by_name(const mm_value *config)
+{
+    if (mm_value_kind(config) != MM_KIND_DICT || mm_dict_has(config, "optimizer") ||
+        mm_dict_has(config, "type"))
+        return false;
+    for (size_t i = 0; i < mm_value_len(config); i++) {
+        const mm_value *item = mm_dict_at(config, i);
+
+        if (mm_value_kind(item) == MM_KIND_DICT && mm_dict_has(item, "optimizer"))
+            return true;
+    }
+    return false;
+}
+
+/* Wrappers stand beside the name of a constructor, which is known here. */
+static mm_status check_constructor(const mm_value *config)
+{
+    const mm_value *value = mm_dict_find(config, "constructor");
+    const char *name = value == NULL ? NULL : mm_value_str(value);
+
+    if (name == NULL || strcmp(name, "MultiOptimWrapperConstructor") == 0 ||
+        strcmp(name, "DefaultOptimWrapperConstructor") == 0)
+        return mm_pending();
+    (void)mm_raise(MM_EUNSUPPORTED, "constructor '%s' cannot make several optimizers",
+                   name);
+    return mm_error_locate(mm_dict_source(config, "constructor"));
+}
+
+/* Calls `visit` for each wrapper of a dict by name. */
+static mm_status each_wrapper(mm_value *config, const char *path, void *user,
+                              mm_status (*visit)(void *user, const char *name,
+                                                 mm_value *config, const char *path))
+{
+    if (check_constructor(config) < 0)
+        return mm_pending();
+    for (size_t i = 0; i < mm_value_len(config) && !mm_has_error(); i++) {
+        const char *name = mm_dict_name_at(config, i);
+        char *item = mm_strfmt("%s.%s", path, name == NULL ? "?" : name);
+
+        if (item != NULL && name != NULL && strcmp(name, "constructor") != 0)
+            (void)visit(user, name, mm_dict_at(config, i), item);
+        mm_free(item);
+    }
+    return mm_pending();
+}
+
+static mm_status check_one(void *scope, const char *name, mm_value *config,
+                           const char *path)
+{
+    mm_build_args args = wrapper_args(config, scope, path);
+    (void)name;
+
+    return mm_build_check(&args);
+}
+
+mm_status mm_optim_wrapper_check(mm_value *config, const char *scope, const char *path)
+{
+    void *user = (void *)(uintptr_t)scope;
+
+    return is_by_name(config) ? each_wrapper(config, path, user, check_one)
+                              : check_one(user, NULL, config, path);
+}
+
+/* One wrapper over `model`. */
+static mm_optim_wrapper *build_one(mm_module *model, mm_value *config,
+                                   const char *scope, const char *path)
+{
+    mm_build_args args = wrapper_args(config, scope, path);
+    mm_optim_wrapper *wrapper = NULL;
+    mm_param_groups *groups = NULL;
+    mm_optimizer *optimizer = NULL;
+    mm_instance *instance = mm_build(&args);
+
+    if (instance == NULL)
+        return NULL;
+    const mm_optim_wrapper_settings *settings = mm_instance_self(instance);
+
+    if (settings->optimizer == NULL) {
+        (void)mm_raise(MM_ECONFIG, "%s needs an optimizer", path);
+        goto done;
+    }
+    groups = mm_optimizer_new_groups(settings->optimizer);
+    if (groups == NULL || mmi_add_groups(settings, model, scope, groups) < 0)
+        goto done;
+    optimizer = mm_optimizer_new(settings->optimizer, groups);
+    if (optimizer != NULL)
+        wrapper = mm_optim_wrapper_new(instance, optimizer);
+done:
+    if (mm_has_error())
+        (void)mm_error_frame("while building %s", path);
+    mm_optimizer_unref(optimizer);
+    mm_param_groups_unref(groups);
+    mm_instance_unref(instance);
+    return wrapper;
+}
+
+/* Several wrappers under way. */
+struct several {
+    mm_module *model;
+    const char *scope;
+    mm_optim_wrapper *dict;
+};
+
+static mm_status no_part(const mm_module *model, const char *name, const char *path)
+{
+    mmi_suggest near = {.word = name};
+    const char *child;
+
+    (void)mm_raise(MM_ECONFIG, "%s: the model has no part '%s'", path, name);
+    for (size_t i = 0; mm_module_child(model, i) != NULL; i++) {
+        child = mm_module_child_name(model, i);
+        mmi_suggest_add(&near, child);
+    }
+    mmi_suggest_hint(&near);
+    return mm_pending();
+}
+
+static mm_status add_one(void *user, const char *name, mm_value *config,
+                         const char *path)
+{
+    struct several *self = user;
+    mm_module *part = mm_module_find(self->model, name);
+
+    if (part == NULL)
+        return no_part(self->model, name, path);
+    mm_optim_wrapper *wrapper = build_one(part, config, self->scope, path);
+
+    if (wrapper == NULL)
+        return mm_pending();
+    return mm_optim_wrapper_add(self->dict, name, wrapper);
+}
+
+mm_optim_wrapper *mm_optim_wrapper_build(mm_module *model, mm_value *config,
+                                         const char *scope)
+{
+    struct several self = {.model = model, .scope = scope};
+
+    if (!is_by_name(config))
+        return build_one(model, config, scope, "optim_wrapper");
+    self.dict = mm_optim_wrapper_new_dict();
+    if (self.dict != NULL)
+        (void)each_wrapper(config, "optim_wrapper", &self, add_one);
+    if (mm_has_error()) {
+        mm_optim_wrapper_unref(self.dict);
+        return NULL;
+    }
+    return self.dict;
+}
