@@ -113,7 +113,8 @@ static void report(mm_runner *runner, mmi_save *saves)
     for (mmi_save *next; saves != NULL; saves = next) {
         next = saves->next;
         if (saves->error.code != MM_OK)
-            mm_log(MM_LOG_ERROR, "could not save checkpoint '%s': %s; training goes on",
+            mm_log(MM_LOG_ERROR,
+                   "could not save checkpoint '%s': %s; earlier ones stay",
                    saves->args.path, saves->error.message);
         conclude(runner, saves);
     }
