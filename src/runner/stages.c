@@ -457,7 +457,7 @@ static void print_priority(int priority, char *out, size_t size)
             return;
         }
     }
-    (void)snprintf(out, size, "%12d", priority); /* Python right-aligns numbers */
+    (void)snprintf(out, size, "%-12d", priority);
 }
 
 static void print_stage(const mm_runner *runner, size_t stage, mmi_str *out)
