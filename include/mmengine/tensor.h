@@ -78,8 +78,17 @@ typedef struct mm_host_memory {
     int64_t kept;        /**< bytes that wait for their next use */
 } mm_host_memory;
 MM_API mm_host_memory mm_host_memory_now(void);
-/** Gives all kept blocks back to the system. Source: torch.cuda.empty_cache(). */
+/** Gives all kept blocks of the host and of devices back to the system. Source:
+ * torch.cuda.empty_cache(). */
 MM_API mm_status mm_empty_cache(void);
+/** What a device's allocator counts, in bytes. */
+typedef struct mm_device_memory {
+    bool is_known;       /**< false: a host, no such device, or libtorch before 2.9 */
+    int64_t in_use;      /**< in tensors */
+    int64_t most_in_use; /**< since the start */
+    int64_t reserved;    /**< asked of the driver: in use or kept */
+} mm_device_memory;
+MM_API mm_device_memory mm_device_memory_now(const char *device);
 /** @} */
 
 /** @name Devices @{ */

@@ -170,6 +170,8 @@ int mmi_os_num_cores(void);
 int mmi_os_num_cpus(void);
 /* Memory of this process now in RAM, bytes; 0: unknown. */
 int64_t mmi_os_resident_bytes(void);
+/* The most of it that there was, bytes; 0: unknown. */
+int64_t mmi_os_most_resident_bytes(void);
 /* RAM of the machine or of the process's quota, bytes; 0: unknown. */
 int64_t mmi_os_memory_bytes(void);
 /* "Linux 6.1.0 x86_64" and "Intel(R) Xeon(R) ...". */

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -224,6 +225,13 @@ int64_t mmi_os_resident_bytes(void)
     return resident * (int64_t)sysconf(_SC_PAGESIZE);
 }
 
+int64_t mmi_os_most_resident_bytes(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0;
+}
+
 int64_t mmi_os_memory_bytes(void)
 {
     int64_t least = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
@@ -266,6 +274,11 @@ int mmi_os_num_cpus(void)
 }
 
 int64_t mmi_os_resident_bytes(void)
+{
+    return 0;
+}
+
+int64_t mmi_os_most_resident_bytes(void)
 {
     return 0;
 }

@@ -44,7 +44,7 @@ static const mm_option options[] = {
 #undef MM_OPT_STRUCT
 
 /* Looks at the options of ema_type now, long before there is a model to average. */
-static mm_status check_config(const mm_value *config)
+static mm_status check_config(const mm_value *config, const char *scope)
 {
     mm_value *trial = mm_value_copy(config);
     mm_value *any = mm_value_new_dict();
@@ -54,6 +54,7 @@ static mm_status check_config(const mm_value *config)
     (void)mm_build_check(&(mm_build_args){
         .registry = "models",
         .config = trial,
+        .scope = scope,
         .path = "EMAHook",
         .interface = MM_INTERFACE_AVERAGED_MODEL,
     });
@@ -73,7 +74,7 @@ static mm_status init(void *data)
     self->config = self->ema_options == NULL ? mm_value_new_dict()
                                              : mm_value_copy(self->ema_options);
     mm_dict_put_str(self->config, "type", self->ema_type);
-    return check_config(self->config);
+    return check_config(self->config, mm_instance_scope(mm_instance_of(data)));
 }
 
 static void deinit(void *data)

@@ -133,7 +133,17 @@ mm_status mm_empty_cache(void)
 
     if (torch != NULL)
         torch->empty_cache();
-    return mm_pending();
+    return torch != NULL ? torch->empty_device_cache() : mm_pending();
+}
+
+mm_device_memory mm_device_memory_now(const char *device)
+{
+    const mmt_api *torch = mmi_torch_begin();
+    mm_device_memory memory = {0};
+
+    if (torch != NULL && MMI_HAS(device))
+        (void)torch->device_memory(device, &memory);
+    return memory;
 }
 
 /* ---- devices ---- */

@@ -208,6 +208,7 @@ void fill_runtime(mmt_api *api);
 void fill_parallel(mmt_api *api);
 void fill_host_memory(mmt_api *api);
 void fill_profiler(mmt_api *api);
+void fill_device_memory(mmt_api *api);
 
 } // namespace mmt
 

@@ -211,6 +211,7 @@ const mmt_api *open_table()
     fill_parallel(&api);
     fill_host_memory(&api);
     fill_profiler(&api);
+    fill_device_memory(&api);
     return &api;
 }
 
