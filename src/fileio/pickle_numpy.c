@@ -7,6 +7,8 @@
 #include "fileio/pickle.h"
 #include "mmengine/memory.h"
 
+enum { MAX_EMPTY_ROWS = 1 << 20 };
+
 static bool is_call_of(const mmi_node *node, const char *old_name, const char *new_name)
 {
     return mmi_node_is(node, MMI_NODE_REDUCE, old_name) ||
@@ -74,14 +76,21 @@ static bool read_sizes(const mm_value *value, mmi_numpy *out)
             return false;
         }
         out->sizes[i] = mm_value_i64(size);
-        if (out->sizes[i] < 0 || (uint64_t)out->sizes[i] > out->data_size) {
+        if (out->sizes[i] < 0 || out->sizes[i] > INT32_MAX) {
             return false;
         }
-        bytes *= (uint64_t)out->sizes[i];
-        if (bytes > out->data_size) {
+        bytes = out->sizes[i] == 0 ? 0 : bytes;
+    }
+    /* an empty array may not become a huge list of empty lists */
+    uint64_t rows = bytes > 0 ? bytes : 1;
+    uint64_t most = bytes > 0 ? out->data_size : MAX_EMPTY_ROWS;
+    for (size_t i = 0; i < ndim; i++) {
+        rows *= out->sizes[i] > 0 ? (uint64_t)out->sizes[i] : 1;
+        if (rows > most) {
             return false;
         }
     }
+    bytes = bytes > 0 ? rows : 0;
     return bytes == out->data_size;
 }
 

@@ -268,16 +268,20 @@ static mm_status after_test(void *self, mm_runner *runner)
     return mm_pending();
 }
 
-/* Numbers become scalars "<mode>/<name>", everything else runtime information. */
+/* Numbers and tensors of one element become scalars "<mode>/<name>", everything else
+ * runtime information. */
 static mm_status put_metrics(mm_hub *hub, const char *mode, const mm_value *metrics)
 {
     for (size_t i = 0; i < mm_value_len(metrics) && !mm_has_error(); i++) {
         mm_value *value = mm_dict_at(metrics, i);
         char *key = mm_strfmt("%s/%s", mode, mm_dict_name_at(metrics, i));
         mm_kind kind = mm_value_kind(value);
+        const mm_tensor *tensor = mm_value_find_tensor(value);
 
         if (kind == MM_KIND_F64 || kind == MM_KIND_I64 || kind == MM_KIND_BOOL)
             mm_history_update_value(mm_hub_scalar(hub, key), value, 1);
+        else if (tensor != NULL && mm_numel(tensor) == 1)
+            mm_history_update(mm_hub_scalar(hub, key), mm_item(tensor), 1);
         else
             mm_hub_update_info(hub, key, value);
         mm_free(key);

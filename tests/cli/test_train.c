@@ -6,6 +6,7 @@
 /* One thread: the runs are tiny and the machine may be busy. */
 #define TRAIN "cd .. && OMP_NUM_THREADS=1 $P train "
 #define TEST "cd .. && OMP_NUM_THREADS=1 $P test "
+#define EVAL "cd .. && OMP_NUM_THREADS=1 $P eval "
 #define MOONS TRAIN "examples/plugins/two_moons.py --work-dir $T/moons "
 #define DIGITS "configs/demo/digits.py --work-dir $T/digits "
 
@@ -70,6 +71,16 @@ static void test_whole_run(void **state)
     check_run(TRAIN DIGITS "train_cfg.max_epochs=3", 0, "accuracy/top1: ");
     check_run("ls $T/digits", 0, "best_accuracy_top1_epoch_");
     check_run(TEST DIGITS "$T/digits/epoch_3.pth", 0, "accuracy/top1: ");
+    check_run(TEST DIGITS "$T/digits/epoch_3.pth --out $T/new/p.pkl", 0,
+              "Results has been saved to ");
+    check_run("grep -h -o 'accuracy/top1: [0-9.]*' $T/digits/*/*.log | tail -n 1", 0,
+              "");
+    check_run(EVAL "configs/demo/digits.py $T/new/p.pkl -o $T/p.json", 0,
+              "accuracy/top5: ");
+    check_run("cat $T/p.json", 0, "{\"accuracy/top1\": ");
+    check_run(EVAL "configs/demo/digits.py $T/none.pkl", 3, "none.pkl");
+    check_run(EVAL "configs/demo/digits.py $T/digits/epoch_3.pth", 3, "epoch_3.pth");
+    check_run(TEST DIGITS "$T/digits/epoch_3.pth --out $T/p.txt", 2, "p.txt");
     check_run("$P plot $T/digits", 0, "curves.svg");
     check_run("grep -c '<svg' $T/digits/curves.svg && head -c 8 $T/digits/curves.png | "
               "od -An -c",

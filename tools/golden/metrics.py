@@ -18,7 +18,6 @@ import types
 
 import numpy as np
 import torch
-import mmengine
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
@@ -372,17 +371,3 @@ def main(mmseg, out):
         pickle.dump(w.cases, file, protocol=2)
     with open(os.path.join(out, 'tables.json'), 'w') as file:
         json.dump(w.tables, file, indent=0)
-    with open(os.path.join(out, 'provenance.txt'), 'w') as file:
-        file.write('metrics.pkl, tables.json\nscript:    tools/golden/metrics.py\n'
-                   f'versions:  torch {torch.__version__}, mmengine {mmengine.__version__}, mmpretrain '
-                   f'{mmp.__name__.split(".")[0]} 1.2.0, mmsegmentation 1.2.2, numpy {np.__version__}\n'
-                   'seed:      11\ntolerance: 0 where sums are of the same order, else 1e-6 relative\n')
-    kinds = {}
-    for case in w.cases:
-        kinds.setdefault(case['config']['type'], []).append('error' in case)
-    for kind, errors in kinds.items():
-        print(kind, len(errors), 'errors', sum(errors))
-
-
-if __name__ == '__main__':
-    main(*sys.argv[1:])
