@@ -240,6 +240,26 @@ static void the_number_of_workers_may_change(void **state)
     assert_equal_ends("epoch_8.pth", "expected");
 }
 
+/* The job script of docs/resume.md, warned of its time limit and queued again. */
+static void the_cluster_script_goes_on(void **state)
+{
+    struct tt_run run = {.name = "train", .config = "signal_epoch.py"};
+    char command[4096];
+    (void)state;
+
+    make_expected(run, "expected");
+    (void)snprintf(command, sizeof(command),
+                   "sh '%s/tests/torture/cluster.sh' '%s' '%s' '%s/train' "
+                   "'%s/tests/torture/configs/signal_epoch.py'",
+                   tt_places.source, tt_places.program, tt_places.source,
+                   tt_places.folder, tt_places.source);
+    if (system(command) != 0) {
+        tt_print_end_of_output("train");
+        fail_msg("%s failed", command);
+    }
+    assert_equal_runs("expected");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +272,7 @@ int main(int argc, char **argv)
         TEST(the_donor_of_a_checkpoint_keeps_its_files),
         TEST(a_longer_training_is_the_long_training),
         TEST(a_finished_training_stays_as_it_is),
+        TEST(the_cluster_script_goes_on),
         TEST(the_number_of_workers_may_change),
     };
 

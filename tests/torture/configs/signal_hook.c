@@ -1,11 +1,14 @@
 /* SignalHook: sends signals to its own process at a chosen call of a stage, as in
- * MM_SIGNAL="after_val_iter 2 INT TERM" (the second call; INT, then TERM). Without the
- * variable it does nothing. */
+ * MM_SIGNAL="after_val_iter 2 INT TERM" (the second call; INT, then TERM). PARENT sends
+ * SIGUSR1 to the parent process and waits for what it answers. Without the variable the
+ * hook does nothing. */
 #include <mmengine/mmengine.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct signal_hook {
@@ -37,6 +40,9 @@ static mm_status send(struct signal_hook *self, const char *stage)
 
         if (number != 0)
             (void)kill(getpid(), number);
+        else if (strcmp(name, "PARENT") == 0 && kill(getppid(), SIGUSR1) == 0)
+            (void)nanosleep(&(struct timespec){.tv_sec = 20},
+                            NULL); /* a signal ends it */
     }
     return MM_OK;
 }
