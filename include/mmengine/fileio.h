@@ -21,6 +21,8 @@ MM_BEGIN_DECLS
  * the message says where. mm_free() the result.
  */
 MM_API MM_OWNED void *mm_gz_read(const char *path, size_t max_size, size_t *out_size);
+/** Writes bytes as a gzip file, in one step as mm_file_write() does. */
+MM_API mm_status mm_gz_write(const char *path, const void *data, size_t size);
 
 /**
  * Removes temporary files of atomic writes that killed processes of this machine left

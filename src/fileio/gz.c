@@ -1,5 +1,6 @@
 /* Reads gzip files, which data sets are published in, from their mapped bytes. What is
  * wrong is said with its place: a header, a checksum, a length, a missing end. */
+#include <limits.h>
 #include <string.h>
 
 #define ZLIB_CONST
@@ -7,6 +8,7 @@
 
 #include "base/os.h"
 #include "base/str.h"
+#include "mmengine/file.h"
 #include "mmengine/fileio.h"
 #include "mmengine/memory.h"
 
@@ -144,4 +146,32 @@ void *mm_gz_read(const char *path, size_t max_size, size_t *out_size)
         *out_size = size;
     }
     return data;
+}
+
+/* The whole content in one call: what is written this way fits in memory anyway. */
+mm_status mm_gz_write(const char *path, const void *data, size_t size)
+{
+    z_stream stream = {.next_in = data, .avail_in = (uInt)size};
+
+    if (size > UINT_MAX ||
+        deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + 16, 8,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
+        return mm_raise(size > UINT_MAX ? MM_EUNSUPPORTED : MM_ENOMEM,
+                        "could not pack %zu bytes for '%s'", size, path);
+    }
+    uLong room = deflateBound(&stream, (uLong)size);
+    unsigned char *packed = mm_alloc(room);
+
+    stream.next_out = packed;
+    stream.avail_out = (uInt)room;
+    if (packed != NULL && deflate(&stream, Z_FINISH) != Z_STREAM_END) {
+        (void)mm_raise(MM_EINTERNAL, "could not pack %zu bytes for '%s'", size, path);
+    }
+    (void)deflateEnd(&stream);
+    mm_status status = packed == NULL || mm_has_error()
+                           ? mm_pending()
+                           : mm_file_write(path, packed, stream.total_out);
+
+    mm_free(packed);
+    return status;
 }

@@ -18,5 +18,6 @@ const mm_component *const mmi_hooks_components[] = {
     &mmi_memory_hook,
     &mmi_prepare_tta_hook,
     &mmi_naive_visualization_hook,
+    &mmi_profiler_hook,
     NULL,
 };

@@ -74,6 +74,7 @@ mm_status mm_profile_start(unsigned flags)
     if (profile == NULL) {
         return mm_pending();
     }
+    profile->begin_ns = mmi_clock_ns();
     if (!atomic_compare_exchange_strong(&running, &none, profile)) {
         mm_profile_free(profile);
         return mm_raise(MM_EBUSY, "could not begin to profile: a recording is running");
@@ -142,7 +143,7 @@ void mm_profile_end(int64_t begin, const char *name)
     mmi_mutex_lock(&range_lock);
     mm_profile *profile = atomic_load(&running);
 
-    if (profile != NULL) {
+    if (profile != NULL && begin >= profile->begin_ns) {
         (void)mm_profile_add(profile, &event);
     }
     mmi_mutex_unlock(&range_lock);

@@ -7,6 +7,7 @@
 
 struct mm_profile {
     unsigned flags;
+    int64_t begin_ns;                 /* of a recording: what began before is not its */
     MMI_VEC(mm_profile_event) events; /* texts are interned, or owned by `texts` */
     MMI_VEC(char *) texts;            /* owned */
     bool is_sorted;
