@@ -147,6 +147,49 @@ static void sweep(task run)
     remove_scratch(folder);
 }
 
+/* A checkpoint over one that is there: whichever step fails, what is there afterwards
+ * is the old file or the new one, whole, and nothing else. */
+static void test_replace(void **state)
+{
+    (void)state;
+    char *folder = make_scratch();
+    char *path = mm_path_join(folder, "copy.pth");
+    size_t old_size = 0;
+    size_t new_size = 0;
+
+    assert_true(copy_checkpoint(folder, "everything.pth"));
+    char *new_file = mm_file_read(path, &new_size);
+    assert_true(copy_checkpoint(folder, "deflated.pth"));
+    char *old_file = mm_file_read(path, &old_size);
+    int olds = 0;
+    bool is_done = false;
+
+    for (int64_t n = 1; !is_done; n++) {
+        size_t size = 0;
+        assert_int_equal(mm_file_write(path, old_file, old_size), MM_OK);
+        mmi_fail_at(n);
+        is_done = copy_checkpoint(folder, "everything.pth");
+        mmi_fail_at(0);
+        mm_error_take(NULL);
+        char *now = mm_file_read(path, &size);
+        check_ok();
+        bool is_old = size == old_size && memcmp(now, old_file, size) == 0;
+        bool is_new = size == new_size && memcmp(now, new_file, size) == 0;
+        assert_true(is_old || is_new);
+        assert_true(is_new || !is_done);
+        olds += is_old ? 1 : 0;
+        mm_free(now);
+        mm_value *left = mm_list_dir(folder);
+        assert_int_equal(mm_value_len(left), 1);
+        mm_value_unref(left);
+    }
+    assert_true(olds > 100);
+    mm_free(old_file);
+    mm_free(new_file);
+    mm_free(path);
+    remove_scratch(folder);
+}
+
 #define SWEEP(run)                                                                     \
     static void test_##run(void **state)                                               \
     {                                                                                  \
@@ -167,7 +210,7 @@ int main(void)
         CLEAN_TEST(test_read_json),    CLEAN_TEST(test_read_yaml),
         CLEAN_TEST(test_read_pickle),  CLEAN_TEST(test_read_numpy),
         CLEAN_TEST(test_copy_archive), CLEAN_TEST(test_copy_legacy),
-        CLEAN_TEST(test_read_gz),
+        CLEAN_TEST(test_read_gz),      CLEAN_TEST(test_replace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -377,6 +377,135 @@ static void test_stale(void **state)
     remove_scratch(folder);
 }
 
+/* Runs a script with the Python that has torch. */
+static void run_python(const char *const *argv)
+{
+    mmi_spawn_result result = {0};
+
+    assert_int_equal(
+        mmi_spawn(&(mmi_spawn_args){.argv = argv, .joins_stderr = true}, &result),
+        MM_OK);
+    if (result.exit_code != 0) {
+        print_error("%s\n", result.output);
+    }
+    assert_int_equal(result.exit_code, 0);
+    mmi_spawn_result_deinit(&result);
+}
+
+static void put_tensor(mm_value *root, const char *name, mm_pth_tensor tensor)
+{
+    mm_dict_take(root, name, mm_pth_tensor_new(&tensor));
+}
+
+static mm_value *plain_list(void)
+{
+    mm_value *list = mm_value_new_list();
+    mm_value *pair = mm_value_new_tuple();
+
+    mm_list_push(pair, mm_value_new_i64(1));
+    mm_list_push(pair, mm_value_new_i64(2));
+    mm_list_push(list, mm_value_new_i64(1));
+    mm_list_push(list, mm_value_new_f64(2.5));
+    mm_list_push(list, mm_value_new_str("x"));
+    mm_list_push(list, mm_value_new_none());
+    mm_list_push(list, mm_value_new_bool(true));
+    mm_list_push(list, pair);
+    return list;
+}
+
+/* Storages that are shared, large, small, empty; with `big` bytes, 4 GiB and more. */
+static void write_all_kinds(const char *path, unsigned char *big, size_t big_size)
+{
+    enum { COUNT = 100000 };
+    static float numbers[COUNT];
+    static const unsigned char bytes[] = {1, 2, 255};
+    static const float param[] = {0.5F, -1.0F}, behind[] = {3.0F, 4.0F};
+    mm_value *root = mm_value_new_dict();
+
+    for (int i = 0; i < COUNT; i++) {
+        numbers[i] = (float)i / 2;
+    }
+    mm_pth_tensor whole = {.dtype = MM_DTYPE_F32,
+                           .ndim = 1,
+                           .sizes = {COUNT},
+                           .strides = {1},
+                           .memory = numbers,
+                           .memory_bytes = sizeof numbers};
+    mm_pth_tensor part = whole;
+    part.ndim = 2;
+    part.sizes[0] = 10, part.sizes[1] = 3;
+    part.strides[0] = 5, part.strides[1] = 2;
+    part.offset = 7;
+    put_tensor(root, "whole", whole);
+    put_tensor(root, "part", part);
+    put_tensor(
+        root, "bytes",
+        (mm_pth_tensor){MM_DTYPE_U8, 1, {3}, {1}, .memory = bytes, .memory_bytes = 3});
+    put_tensor(root, "empty",
+               (mm_pth_tensor){MM_DTYPE_F64, 2, {0, 4}, {4, 1}, .offset = 0});
+    put_tensor(root, "param",
+               (mm_pth_tensor){MM_DTYPE_F32,
+                               1,
+                               {2},
+                               {1},
+                               .requires_grad = true,
+                               .is_parameter = true,
+                               .memory = param,
+                               .memory_bytes = 8});
+    mm_dict_take(root, "list", plain_list());
+    if (big != NULL) {
+        put_tensor(root, "big",
+                   (mm_pth_tensor){MM_DTYPE_U8,
+                                   1,
+                                   {(int64_t)big_size},
+                                   {1},
+                                   .memory = big,
+                                   .memory_bytes = big_size});
+        put_tensor(root, "behind",
+                   (mm_pth_tensor){
+                       MM_DTYPE_F32, 1, {2}, {1}, .memory = behind, .memory_bytes = 8});
+    }
+    assert_int_equal(mm_pth_write(&(mm_pth_write_args){.path = path, .root = root}),
+                     MM_OK);
+    assert_int_equal(mm_pth_verify(path), MM_OK);
+    mm_value_unref(root);
+}
+
+static void check_with_torch(unsigned char *big, size_t big_size)
+{
+    const char *python = mmi_os_env("MM_TEST_PYTHON");
+    char *folder = make_scratch();
+    char *path = mm_path_join(folder, "kinds.pth");
+
+    write_all_kinds(path, big, big_size);
+    if (python != NULL) {
+        run_python((const char *[]){python, "fileio/torch_written.py", path, NULL});
+    }
+    mm_free(path);
+    remove_scratch(folder);
+}
+
+static void test_all_kinds_of_storages(void **state)
+{
+    (void)state;
+    check_with_torch(NULL, 0);
+}
+
+/* Sizes and offsets above 4 GiB; only where somebody has the room and the time. */
+static void test_zip64(void **state)
+{
+    (void)state;
+    const size_t size = 4400000000U;
+    if (mmi_os_env("MM_TEST_BIG") == NULL) {
+        skip();
+    }
+    unsigned char *big = mm_alloc(size);
+    assert_non_null(big);
+    big[size - 1] = 7;
+    check_with_torch(big, size);
+    mm_free(big);
+}
+
 /* PyTorch itself reads what we wrote and finds the values of the original. */
 static void test_torch_reads_it(void **state)
 {
@@ -391,15 +520,7 @@ static void test_torch_reads_it(void **state)
     rewrite(GOLDEN "everything.pth", a, true);
     rewrite(GOLDEN "checkpoint.pth", b, false);
     const char *argv[] = {python, "fileio/torch_load.py", GOLDEN, folder, NULL};
-    mmi_spawn_result result = {0};
-    assert_int_equal(
-        mmi_spawn(&(mmi_spawn_args){.argv = argv, .joins_stderr = true}, &result),
-        MM_OK);
-    if (result.exit_code != 0) {
-        print_error("%s\n", result.output);
-    }
-    assert_int_equal(result.exit_code, 0);
-    mmi_spawn_result_deinit(&result);
+    run_python(argv);
     mm_free(a);
     mm_free(b);
     remove_scratch(folder);
@@ -413,7 +534,8 @@ int main(void)
         CLEAN_TEST(test_aliases),        CLEAN_TEST(test_ordered),
         CLEAN_TEST(test_refused),        CLEAN_TEST(test_damaged_tensor),
         CLEAN_TEST(test_unwritable),     CLEAN_TEST(test_stale),
-        CLEAN_TEST(test_torch_reads_it),
+        CLEAN_TEST(test_torch_reads_it), CLEAN_TEST(test_all_kinds_of_storages),
+        CLEAN_TEST(test_zip64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
