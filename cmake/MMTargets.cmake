@@ -180,6 +180,12 @@ function(mm_benchmarks)
   add_executable(bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/benchmarks/bench.c)
   mm_flags(bench)
   target_link_libraries(bench PRIVATE mmengine Threads::Threads)
+  if(TARGET mmengine_zoo) # our side of benchmarks/evaluator/metrics.py
+    add_executable(bench_metrics EXCLUDE_FROM_ALL
+                   ${PROJECT_SOURCE_DIR}/benchmarks/evaluator/metrics.c)
+    mm_flags(bench_metrics)
+    target_link_libraries(bench_metrics PRIVATE mmengine mmengine_zoo)
+  endif()
   set(below "")
   foreach(folder IN LISTS MM_FOLDERS)
     if(TARGET mm_${folder})

@@ -371,3 +371,7 @@ def main(mmseg, out):
         pickle.dump(w.cases, file, protocol=2)
     with open(os.path.join(out, 'tables.json'), 'w') as file:
         json.dump(w.tables, file, indent=0)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
