@@ -140,8 +140,11 @@ int main(int argc, char **argv)
     mm_value *meta = mm_value_new_dict(), *names = mm_value_new_list();
 
     mm_log_set_sink(quiet, NULL);
+    int64_t threads = 1;
+
     if (mm_init() < 0 || mm_register(mm_zoo_components) < 0 ||
-        mm_set_num_threads(argc > 1 ? atoi(argv[1]) : 1) < 0)
+        (argc > 1 && mm_i64_parse(argv[1], &threads) < 0) ||
+        mm_set_num_threads((int)threads) < 0)
         check("start");
     mm_scope scope = mm_scope_open();
 
