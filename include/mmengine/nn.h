@@ -163,6 +163,22 @@ MM_API mm_status mm_init_kaiming(mm_tensor *tensor, double a, mm_fan fan,
 MM_API double mm_init_bias_with_prob(double p);
 /** @} */
 
+/** @name Ways to compute @{ */
+/**
+ * Keeps only the inputs of the module's forward and runs it again in the backward pass,
+ * from the same random state: less memory, more time, the same gradients. Batch norm
+ * within sees each batch twice. Source: turn_on_activation_checkpointing().
+ */
+MM_API mm_status mm_nn_checkpoint_activations(mm_module *module);
+/**
+ * Folds batch norms in evaluation mode into the convolutions whose output they take,
+ * wherever in the tree they follow each other, while gradients still reach all
+ * parameters: less memory and time. Which follow each other is found by a trial at the
+ * module's first call. Source: turn_on_efficient_conv_bn_eval().
+ */
+MM_API mm_status mm_nn_efficient_conv_bn_eval(mm_module *module);
+/** @} */
+
 /** @name Initialisers: what an init_cfg names @{ */
 /** Options of all initialisers but Pretrained: first member of their structs. */
 typedef struct mm_base_initializer {

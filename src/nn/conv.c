@@ -426,3 +426,18 @@ mm_module *mm_nn_conv_transpose2d_with(const mm_nn_conv2d_args *args)
 {
     return make_conv2d(&mmi_nn_conv_transpose2d, args);
 }
+
+bool mmi_is_conv(const mm_module *module)
+{
+    return module->ops == &conv_ops;
+}
+
+mm_tensor *mmi_conv_with(const mm_module *module, mm_tensor *x, mm_tensor *weight,
+                         mm_tensor *bias)
+{
+    struct conv conv = *(const struct conv *)module->self;
+
+    conv.weight = weight;
+    conv.bias = bias;
+    return conv_forward(&conv, x);
+}

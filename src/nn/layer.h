@@ -42,6 +42,21 @@ const char *mmi_bool_text(bool value);
 /* Loads weights into a module from a file: Pretrained. `prefix` may be NULL. */
 mm_status mmi_load_pretrained(mm_module *module, const char *path, const char *prefix);
 
+/* A convolution that is not transposed. */
+bool mmi_is_conv(const mm_module *module);
+/* What the convolution would give with another weight and bias. */
+mm_tensor *mmi_conv_with(const mm_module *module, mm_tensor *x, mm_tensor *weight,
+                         mm_tensor *bias);
+
+/* What a batch norm computes with in evaluation mode. Borrowed. */
+struct mmi_norm_parts {
+    mm_tensor *weight, *bias; /* NULL: none */
+    mm_tensor *mean, *var;
+    double eps;
+};
+/* False if it is no batch norm, or one without running statistics. */
+bool mmi_norm_parts(const mm_module *module, struct mmi_norm_parts *out);
+
 /* The components, each in the file of its kind. */
 #define X(id) extern const mm_component mmi_nn_##id;
 #include "nn/components.def"

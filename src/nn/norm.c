@@ -438,3 +438,15 @@ mm_module *mm_nn_group_norm(int64_t num_groups, int64_t num_channels)
     }
     return mm_module_start(instance);
 }
+
+bool mmi_norm_parts(const mm_module *module, struct mmi_norm_parts *out)
+{
+    const struct batch_norm *norm = module->self;
+
+    if (module->ops != &batch_norm_ops || norm->running_mean == NULL) {
+        return false;
+    }
+    *out = (struct mmi_norm_parts){norm->weight, norm->bias, norm->running_mean,
+                                   norm->running_var, norm->eps};
+    return true;
+}

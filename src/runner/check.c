@@ -288,8 +288,8 @@ mm_status mmi_check(mm_runner *runner)
     if (mmi_check_groups(runner) < 0 || mmi_check_model(runner) < 0 ||
         mmi_strategy_check(runner) < 0 || mmi_check_optim(runner) < 0 ||
         mmi_numerics_check(runner) < 0 || mmi_memory_format_check(runner) < 0 ||
-        mmi_resume_policy_check(runner) < 0 || mmi_load_cfg_check(runner) < 0 ||
-        mmi_hooks_check(runner) < 0)
+        mmi_model_features_check(runner) < 0 || mmi_resume_policy_check(runner) < 0 ||
+        mmi_load_cfg_check(runner) < 0 || mmi_hooks_check(runner) < 0)
         return mm_pending();
     for (int mode = MM_MODE_TRAIN; mode <= MM_MODE_TEST; mode++) {
         /* What is not built here may stand in sections that this run leaves alone; the

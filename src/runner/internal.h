@@ -238,6 +238,12 @@ mm_status mmi_numerics_check(const mm_runner *runner);
 /* True if it says "reference". */
 bool mmi_wants_reference(const mm_runner *runner);
 
+/* model_features.c */
+/* The kinds of activation_checkpointing and efficient_conv_bn_eval. */
+mm_status mmi_model_features_check(const mm_runner *runner);
+/* Switches them on; after the weights have their initial values. */
+mm_status mmi_model_features(const mm_runner *runner);
+
 /* memory_format.c */
 /* The config's word for the format; MM_ECONFIG if it is none. */
 mm_status mmi_memory_format_check(const mm_runner *runner);

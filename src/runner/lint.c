@@ -354,6 +354,8 @@ static void check_sections(struct lint *lint)
     settle(lint, "numerics");
     (void)mmi_memory_format_check(&lint->runner);
     settle(lint, "memory_format");
+    (void)mmi_model_features_check(&lint->runner);
+    settle(lint, "activation_checkpointing");
     check_build(lint, "log_processor", "log_processors", "LogProcessor");
     lint->is_needed = false;
     check_build(lint, "visualizer", "visualizers", "Visualizer");

@@ -196,7 +196,7 @@ static mm_status build_model(mm_runner *runner, const mm_value *file)
             .config_file = config_file == NULL ? NULL : mm_value_str(config_file),
         }) < 0)
         return mm_pending();
-    if (mmi_build_model(runner) < 0)
+    if (mmi_build_model(runner) < 0 || mmi_model_features(runner) < 0)
         return mm_pending();
     runner->optim_wrapper = mm_optim_wrapper_build(
         runner->model, mm_runner_optim_config(runner), runner->scope);

@@ -87,6 +87,7 @@ static mm_status ready_to_train(mm_runner *runner)
 
     if (mmi_call_stage(runner, MMI_BEFORE_RUN) == MM_OK &&
         mm_module_init_weights(runner->model) == MM_OK &&
+        mmi_model_features(runner) == MM_OK &&
         mmi_memory_format_begin(runner) == MM_OK &&
         mmi_load_or_resume(runner, MM_MODE_TRAIN) == MM_OK)
         (void)mm_optim_wrapper_initialize_count_status(runner->optim_wrapper,
