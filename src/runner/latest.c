@@ -105,8 +105,8 @@ static bool is_good(const char *path)
     if (root != NULL)
         (void)check_content(root, path);
     mm_value_unref(root);
-    if (!mm_has_error())
-        return true;
+    if (!mm_has_error() || mm_pending() == MM_ENOMEM)
+        return !mm_has_error(); /* no memory is no fault of the file */
     (void)mm_error_take(&error);
     mm_log(MM_LOG_WARN, "%s; looking for an earlier checkpoint", error.message);
     return false;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/regex.h"
+#include "mmengine/file.h"
 #include "mmengine/fileio.h"
 #include "mmengine/pth.h"
 #include "runner/internal.h"
@@ -65,10 +66,29 @@ static mm_status check_rule(const char *name, const mm_value *value)
     return mm_error_hint_nearest(name, rule_names, NUM_RULES);
 }
 
+/* A checkpoint that cannot be opened is found before the model is built. */
+static mm_status check_file(const mm_runner *runner, const char *key)
+{
+    const mm_value *given = mmi_section(runner, key);
+    bool is_name = mm_value_kind(given) == MM_KIND_STR &&
+                   strcmp(mm_value_str(given), "auto") != 0 && mm_value_is_true(given);
+    char *path = is_name ? mm_pth_locate(mm_value_str(given)) : NULL;
+
+    if (path != NULL && mm_file_is_dir(path))
+        (void)mm_raise(MM_EDATA, "'%s' is a folder, not a checkpoint", path);
+    else if (path != NULL && !mm_file_exists(path))
+        (void)mm_raise(MM_ENOENT, "could not open checkpoint '%s': no such file", path);
+    mm_free(path);
+    return is_name ? mm_error_locate(mm_dict_source(runner->root, key)) : mm_pending();
+}
+
+/* load_from, resume and load_cfg. */
 mm_status mmi_load_cfg_check(const mm_runner *runner)
 {
     const mm_value *rules = mmi_section(runner, "load_cfg");
 
+    if (check_file(runner, "load_from") < 0 || check_file(runner, "resume") < 0)
+        return mm_pending();
     if (rules != NULL && mm_value_kind(rules) != MM_KIND_DICT)
         return mm_raise(MM_ECONFIG, "load_cfg is a dict, got %s",
                         mm_value_type_name(rules));

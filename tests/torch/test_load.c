@@ -224,13 +224,13 @@ static void test_schemes(void **state)
     check_fails("ftp://x", "", MM_EINVAL, "'ftp' is no known scheme", "");
 }
 
-static void check_config(const char *more, const char *message)
+static void check_config(const char *more, mm_status code, const char *message)
 {
     mm_config *config = parts_config(dir, more);
     mm_error error;
 
     assert_null(mm_runner_new(config));
-    assert_int_equal(mm_error_take(&error), MM_ECONFIG);
+    assert_int_equal(mm_error_take(&error), code);
     if (strstr(error.message, message) == NULL)
         fail_msg("%s", error.message);
     mm_config_unref(config);
@@ -239,10 +239,16 @@ static void check_config(const char *more, const char *message)
 static void test_configs(void **state)
 {
     (void)state;
-    check_config("load_cfg = 7\n", "load_cfg is a dict, got int");
-    check_config("load_cfg = dict(strct=True)\n", "load_cfg has no 'strct'");
-    check_config("load_cfg = dict(strict=1)\n", "load_cfg.strict is a bool, got int");
-    check_config("load_cfg = dict(revise_keys=['^x'])\n", "list of pairs");
+    check_config("load_cfg = 7\n", MM_ECONFIG, "load_cfg is a dict, got int");
+    check_config("load_cfg = dict(strct=True)\n", MM_ECONFIG,
+                 "load_cfg has no 'strct'");
+    check_config("load_cfg = dict(strict=1)\n", MM_ECONFIG,
+                 "load_cfg.strict is a bool, got int");
+    check_config("load_cfg = dict(revise_keys=['^x'])\n", MM_ECONFIG, "list of pairs");
+    check_config("load_from = 'nowhere.pth'\n", MM_ENOENT, "no such file");
+    check_config("load_from = 'https://x.y/z.pth'\n", MM_EUNSUPPORTED, "a download");
+    check_config("load_from = '.'\n", MM_EDATA, "is a folder");
+    check_config("resume = 'nowhere.pth'\n", MM_ENOENT, "no such file");
 }
 
 /* Testing is strict, and --allow-partial makes it what it was in MMEngine. */
