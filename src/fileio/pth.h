@@ -67,6 +67,9 @@ mm_value *mmi_pth_persistent(void *user, mm_value *id);
 mm_value *mmi_pth_call(void *user, const char *class_name, mm_value *args);
 /* The older format, from its first byte. */
 mm_value *mmi_pth_read_legacy(mmi_pth_reader *reader);
+/* MM_EIO, with the numbers, if the disk of a file to be written has less free than it
+ * needs. */
+void mmi_pth_check_room(const char *path, uint64_t need);
 /* Either format. */
 mm_value *mmi_pth_read_file(mmi_pth_file *file, const mm_pth_read_args *args);
 

@@ -152,8 +152,7 @@ static bool put_object(void *user, mmi_pickle_writer *out, const mm_value *objec
 
 /* --- the file --- */
 
-/* Says how much room is missing before the first byte is written. */
-static void check_room(const char *path, uint64_t need)
+void mmi_pth_check_room(const char *path, uint64_t need)
 {
     char *folder = mm_path_dirname(path);
     int64_t room =
@@ -203,7 +202,7 @@ mm_status mmi_pth_image_write(const mmi_pth_image *image, const char *path)
         return mm_pending();
     }
     mm_free(folder);
-    check_room(path, total_cost(image, &zip));
+    mmi_pth_check_room(path, total_cost(image, &zip));
     if (!mmi_is_pending() && mmi_atomic_begin(&file, path) == MM_OK) {
         write_members(image, &zip);
         if (mmi_is_pending()) {

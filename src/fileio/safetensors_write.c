@@ -180,14 +180,26 @@ static void write_items(struct writer *writer, mmi_file *file)
     }
 }
 
+static uint64_t total_bytes(const struct writer *writer, size_t header_size)
+{
+    uint64_t total = header_size;
+
+    for (size_t i = 0; i < writer->items.count; i++) {
+        total += writer->items.data[i].bytes;
+    }
+    return total;
+}
+
 static void write_file(struct writer *writer, const char *header, size_t size)
 {
     const char *path = writer->args->path;
     char *folder = mm_path_dirname(path);
     mmi_atomic_file file = {0};
 
-    if (folder != NULL && (folder[0] == '\0' || mm_make_dirs(folder) == MM_OK) &&
-        mmi_atomic_begin(&file, path) == MM_OK) {
+    if (folder != NULL && (folder[0] == '\0' || mm_make_dirs(folder) == MM_OK)) {
+        mmi_pth_check_room(path, total_bytes(writer, size));
+    }
+    if (!mmi_is_pending() && mmi_atomic_begin(&file, path) == MM_OK) {
         (void)mmi_file_write_all(&file.file, header, size);
         write_items(writer, &file.file);
         if (mmi_is_pending()) {
