@@ -53,7 +53,7 @@ bool tt_setup(const char *program, const char *faults, const char *source)
     const char *base = getenv("TMPDIR");
     /* lint: allow machine-path, what POSIX has where TMPDIR says nothing */
     const char *otherwise = "/tmp";
-    char cache[600];
+    char cache[600], plugins[1024];
 
     tt_places.program = realpath(program, NULL);
     tt_places.faults = realpath(faults, NULL);
@@ -67,7 +67,9 @@ bool tt_setup(const char *program, const char *faults, const char *source)
     if (mkdtemp(tt_places.folder) == NULL)
         return false;
     (void)snprintf(cache, sizeof(cache), "%s/cache", tt_places.folder);
-    return setenv("MMENGINE_CACHE_DIR", cache, 1) == 0 &&
+    (void)snprintf(plugins, sizeof(plugins), "%s/examples/plugins", tt_places.source);
+    return setenv("MMENGINE_PLUGIN_PATH", plugins, 1) == 0 &&
+           setenv("MMENGINE_CACHE_DIR", cache, 1) == 0 &&
            setenv("OMP_NUM_THREADS", "1", 1) == 0 &&
            setenv("MMENGINE_NUM_THREADS", "1", 1) == 0 && unsetenv("MM_TORTURE") == 0;
 }

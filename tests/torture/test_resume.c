@@ -240,6 +240,29 @@ static void the_number_of_workers_may_change(void **state)
     assert_equal_ends("epoch_8.pth", "expected");
 }
 
+/* Several optimizers with a schedule each. */
+static void several_optimizers_are_exact(void **state)
+{
+    struct tt_run run = {.name = "train", .config = "gan.py", .resume = ""};
+    static const char *const signals[] = {"after_train_iter 7 INT",
+                                          "after_train_iter 50 TERM",
+                                          "after_train_epoch 3 INT"};
+    (void)state;
+
+    make_expected(run, "expected");
+    for (int i = 0; i < 3; i++) {
+        train(&run, signals[i], i == 1 ? 143 : 130);
+        train(&run, NULL, 0);
+        assert_equal_runs("expected");
+        clear("train");
+    }
+    run.fault = "rename last_checkpoint 4 before";
+    train(&run, NULL, 137);
+    run.fault = NULL;
+    train(&run, NULL, 0);
+    assert_int_equal(tt_compare_runs("train", "expected"), 0);
+}
+
 /* The job script of docs/resume.md, warned of its time limit and queued again. */
 static void the_cluster_script_goes_on(void **state)
 {
@@ -272,6 +295,7 @@ int main(int argc, char **argv)
         TEST(the_donor_of_a_checkpoint_keeps_its_files),
         TEST(a_longer_training_is_the_long_training),
         TEST(a_finished_training_stays_as_it_is),
+        TEST(several_optimizers_are_exact),
         TEST(the_cluster_script_goes_on),
         TEST(the_number_of_workers_may_change),
     };
