@@ -121,24 +121,27 @@ static char *trimmed(char *text, size_t size)
     return text;
 }
 
-/* The path in last_checkpoint, yours; if there is no such file, as when the folder was
- * moved, one of its name in the folder. NULL without an error if there is none. */
+/* The path in last_checkpoint, yours. A file of its name in the folder comes first: the
+ * folder may have been moved, or be a copy of where the path leads. NULL without an
+ * error if there is none. */
 static char *read_pointer(const char *folder, const char *pointer)
 {
     size_t size = 0;
     char *path = mm_file_exists(pointer) ? mm_file_read(pointer, &size) : NULL;
 
     path = trimmed(path, size);
-    if (path == NULL || path[0] == '\0' || mm_file_exists(path))
+    if (path == NULL || path[0] == '\0')
         return path;
-    char *moved = mm_path_join(folder, mm_path_basename(path));
+    char *beside = mm_path_join(folder, mm_path_basename(path));
 
-    if (moved != NULL && mm_file_exists(moved)) {
+    if (beside != NULL && mm_file_exists(beside)) {
         mm_free(path);
-        return moved;
+        return beside;
     }
+    mm_free(beside);
+    if (mm_file_exists(path))
+        return path;
     mm_log(MM_LOG_WARN, "'%s' names '%s', which is not there", pointer, path);
-    mm_free(moved);
     mm_free(path);
     return NULL;
 }

@@ -292,6 +292,29 @@ mm_status mm_runner_load_checkpoint(mm_runner *runner, const char *path)
     return load_checkpoint(runner, path, false);
 }
 
+/* Does what a run left undone that died between a file and the pointer to it. */
+static mm_status point_to(mm_runner *runner, const char *path)
+{
+    char *pointer = mm_path_join(runner->work_dir, "last_checkpoint");
+    size_t size = 0;
+    char *named = pointer != NULL && mm_file_exists(pointer)
+                      ? mm_file_read(pointer, &size)
+                      : NULL;
+    bool is_named =
+        named != NULL && strcmp(mm_path_basename(named), mm_path_basename(path)) == 0;
+
+    mm_free(named);
+    if (!is_named && !mm_has_error() &&
+        mm_file_write(pointer, path, strlen(path)) < 0) {
+        mm_error error;
+
+        (void)mm_error_take(&error);
+        mm_log(MM_LOG_WARN, "%s; going on all the same", error.message);
+    }
+    mm_free(pointer);
+    return mm_pending();
+}
+
 static mm_status resume_latest(mm_runner *runner)
 {
     char *latest = mm_find_latest_checkpoint(runner->work_dir);
@@ -302,7 +325,8 @@ static mm_status resume_latest(mm_runner *runner)
                runner->work_dir);
     if (latest != NULL) {
         mm_log(MM_LOG_INFO, "Auto resumed from the latest checkpoint %s.", latest);
-        (void)mm_runner_resume(runner, latest);
+        if (mm_runner_resume(runner, latest) == MM_OK)
+            (void)point_to(runner, latest);
     }
     mm_free(latest);
     return mm_pending();

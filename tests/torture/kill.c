@@ -74,6 +74,10 @@ static void make_run(const struct variant *variant, const char *name,
         out->config = variant->by_iter ? "iter.py" : "epoch.py";
     if (variant->kind == ACCUMULATION)
         out->options[count++] = "optim_wrapper.accumulative_counts=4";
+    if (variant->kind == ACCUMULATION && variant->by_iter) /* data that end */
+        out->options[count++] = "train_dataloader.sampler.type=DefaultSampler";
+    if (variant->kind == PLAIN && variant->has_workers) /* what is chosen is kept */
+        out->options[count++] = "memory_format=auto";
     if (variant->kind == AMP) {
         out->options[count++] = "optim_wrapper.type=AmpOptimWrapper";
         out->options[count++] = "optim_wrapper.dtype=bfloat16";
@@ -81,6 +85,8 @@ static void make_run(const struct variant *variant, const char *name,
     if (variant->has_workers) {
         out->options[count++] = "train_dataloader.num_workers=3";
         out->options[count++] = "val_dataloader.num_workers=3";
+        if (variant->kind == AMP)
+            out->options[count++] = "train_dataloader.persistent_workers=True";
     }
 }
 
