@@ -1,6 +1,7 @@
 /* What our engine needs for small pieces of work: bench PART. Prints one JSON dict of
  * seconds; every figure is the least of many short rounds. peer.py has the same parts,
  * name for name, in Python's PyTorch and MMEngine. Public headers only. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -752,13 +753,57 @@ static void measure_config(mm_value *out)
 static const mm_component *const components[] = {&points,      &toy_model, &clock_hook,
                                                  &large_model, &gap_hook,  NULL};
 
+/* Seconds of an update of a history that holds `size` numbers, of its mean over a
+ * window of 10 and over all of them. */
+static void measure_history_of(mm_value *out, const char *name, size_t size)
+{
+    enum { CALLS = 2000, TRIES = 20 };
+    static const char *const names[] = {"update", "mean_of_10", "mean_of_all"};
+    mm_history *history = mm_history_new(0);
+    double best[3] = {HUGE_VAL, HUGE_VAL, HUGE_VAL}, sum = 0.0;
+
+    for (size_t i = 0; i < size - (size_t)CALLS * TRIES; i++)
+        mm_history_update(history, (double)i, 1);
+    for (int try = 0; try < TRIES; try++) {
+        double times[4] = {now()};
+
+        for (int i = 0; i < CALLS; i++)
+            mm_history_update(history, (double)i, 1);
+        times[1] = now();
+        for (int i = 0; i < CALLS; i++)
+            sum += mm_history_mean(history, 10);
+        times[2] = now();
+        sum += mm_history_mean(history, MM_WINDOW_ALL);
+        times[3] = now();
+        for (int i = 0; i < 3; i++) {
+            double time = (times[i + 1] - times[i]) / (i < 2 ? CALLS : 1);
+
+            best[i] = time < best[i] ? time : best[i];
+        }
+    }
+    for (int i = 0; i < 3 && sum > 0.0; i++) {
+        char *key = mm_strfmt("%s.%s", name, names[i]);
+
+        mm_dict_put_f64(out, key, best[i]);
+        mm_free(key);
+    }
+    mm_history_free(history);
+}
+
+static void measure_history(mm_value *out)
+{
+    measure_history_of(out, "100000", 100000);
+    measure_history_of(out, "1000000", 1000000);
+}
+
 static const struct part {
     const char *name;
     void (*measure)(mm_value *out);
 } parts[] = {
-    {"toy", measure_toy},       {"engine", measure_engine},
-    {"optim", measure_optim},   {"checkpoint", measure_checkpoint},
-    {"saving", measure_saving}, {"config", measure_config},
+    {"toy", measure_toy},         {"engine", measure_engine},
+    {"optim", measure_optim},     {"checkpoint", measure_checkpoint},
+    {"saving", measure_saving},   {"config", measure_config},
+    {"history", measure_history},
 };
 
 static void drop_line(void *user, const mm_log_line *line)

@@ -40,7 +40,8 @@ def best(records):
 
 def parts(build, repeats):
     ours, theirs = {}, {}
-    for part in ('toy', 'engine', 'kernels', 'optim', 'checkpoint', 'saving', 'config'):
+    for part in ('toy', 'engine', 'kernels', 'optim', 'checkpoint', 'saving', 'config',
+                 'history'):
         a, b = [], []
         for _ in range(repeats):
             if part != 'kernels':

@@ -334,8 +334,20 @@ def config():
                 p99=times[count * 99 // 100], all=sum(times))
 
 
+def history():
+    """A HistoryBuffer of so many numbers: an update, its mean over 10 and over all."""
+    from mmengine.logging import HistoryBuffer
+    results = {}
+    for size in (100000, 1000000):
+        buffer = HistoryBuffer(list(map(float, range(size - 1000))), [1] * (size - 1000))
+        results[str(size)] = dict(update=rounds(lambda: buffer.update(1.5), 5, 0.2),
+                                  mean_of_10=rounds(lambda: buffer.mean(10), 100, 0.2),
+                                  mean_of_all=rounds(buffer.mean, 5, 0.2))
+    return results
+
+
 PARTS = dict(toy=toy, engine=engine, kernels=kernels, optim=optim, checkpoint=checkpoint,
-             saving=saving, config=config)
+             saving=saving, config=config, history=history)
 
 
 def main(part):

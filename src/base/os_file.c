@@ -89,24 +89,30 @@ mm_status mmi_file_read_at(mmi_file *file, int64_t offset, void *data, size_t si
     return MM_OK;
 }
 
-/* 0 or an errno. */
-static int write_bytes(int descriptor, int64_t offset, const char *data, size_t size)
+/* 0 or an errno; `out_done` (may be NULL) gets the bytes that were written anyway. */
+static int write_some(int descriptor, int64_t offset, const char *data, size_t size,
+                      size_t *out_done)
 {
     enum { MOST = 1 << 30 };
-    if (mmi_fault()) {
-        return ENOSPC;
-    }
-    for (size_t done = 0; done < size;) {
+    size_t done = 0;
+    int failed = mmi_fault() ? ENOSPC : 0;
+    while (failed == 0 && done < size) {
         size_t wanted = size - done < MOST ? size - done : MOST;
         ssize_t put = offset < 0 ? write(descriptor, data + done, wanted)
                                  : pwrite(descriptor, data + done, wanted,
                                           (off_t)(offset + (int64_t)done));
-        if (put < 0 && errno != EINTR) {
-            return errno;
-        }
+        failed = put < 0 && errno != EINTR ? errno : 0;
         done += put > 0 ? (size_t)put : 0;
     }
-    return 0;
+    if (out_done != NULL) {
+        *out_done = done;
+    }
+    return failed;
+}
+
+static int write_bytes(int descriptor, int64_t offset, const char *data, size_t size)
+{
+    return write_some(descriptor, offset, data, size, NULL);
 }
 
 int mmi_file_try_write(mmi_file *file, const void *data, size_t size)
@@ -159,15 +165,20 @@ mm_status mmi_file_open_lines(mmi_file *file, const char *path)
 mm_status mmi_file_append(mmi_file *file, const void *data, size_t size)
 {
     mm_error error;
-    int64_t before = mmi_file_length(file);
+    size_t done = 0;
 
-    if (mmi_is_pending() || mmi_file_write_all(file, data, size) == MM_OK) {
+    if (mmi_is_pending()) {
         return mm_pending();
     }
-    (void)mm_error_take(&error);
-    (void)mmi_file_truncate(file, before);
-    (void)mm_error_take(NULL);
-    return mm_error_restore(&error);
+    int failed = write_some(file->native, -1, data, size, &done);
+    if (failed == 0) {
+        return MM_OK;
+    }
+    if (done > 0) { /* what was written of it goes again */
+        (void)mmi_file_truncate(file, mmi_file_length(file) - (int64_t)done);
+        (void)mm_error_take(&error);
+    }
+    return mmi_raise_errno(failed, "write %zu bytes to a file", size);
 }
 
 mm_status mmi_file_write_at(mmi_file *file, int64_t offset, const void *data,

@@ -151,7 +151,7 @@ static void find_place(struct logger_hook *self, mm_runner *runner)
 }
 
 static mm_status add_record(struct logger_hook *self, mm_runner *runner, mm_mode mode,
-                            const mm_value *scalars)
+                            mm_value *scalars)
 {
     static const char *const names[] = {"train", "val", "test"};
     bool is_train = mode == MM_MODE_TRAIN;
@@ -171,7 +171,7 @@ static mm_status add_record(struct logger_hook *self, mm_runner *runner, mm_mode
 }
 
 static mm_status add_scalars(struct logger_hook *self, mm_runner *runner, mm_mode mode,
-                             int64_t step, const mm_value *scalars)
+                             int64_t step, mm_value *scalars)
 {
     (void)mm_visualizer_add_scalars(mm_runner_visualizer(runner), scalars, step,
                                     self->json_file);

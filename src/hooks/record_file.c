@@ -29,13 +29,14 @@ mm_status mmi_record_file_open(mmi_record_file *records, const char *folder)
 /* "2024-08-21T02:58:41.123+02:00" */
 static void iso_time(int64_t wall_ns, char *out, size_t out_size)
 {
-    char date[32], zone[16];
+    enum { DATE = 19, ZONE = 5 }; /* "2024-08-21T02:58:41" "+0200" */
+    char text[40];
 
-    (void)mmi_time_text(wall_ns, "%Y-%m-%dT%H:%M:%S", date, sizeof(date));
-    (void)mmi_time_text(wall_ns, "%z", zone, sizeof(zone));
-    (void)snprintf(out, out_size, "%s.%03d%.3s:%s", date,
-                   (int)(wall_ns / 1000000 % 1000), zone,
-                   strlen(zone) > 3 ? zone + 3 : "00");
+    if (mmi_time_text(wall_ns, "%Y-%m-%dT%H:%M:%S%z", text, sizeof(text)) !=
+        DATE + ZONE)
+        (void)snprintf(text, sizeof(text), "1970-01-01T00:00:00+0000");
+    (void)snprintf(out, out_size, "%.*s.%03d%.3s:%s", DATE, text,
+                   (int)(wall_ns / 1000000 % 1000), text + DATE, text + DATE + 3);
 }
 
 /* The line of a record; mm_free(). */
@@ -53,7 +54,7 @@ static char *make_line(const mmi_record_file *records, const mmi_record *record)
     mm_dict_put_f64(dict, "seconds",
                     (double)((mmi_clock_ns() - records->begin_ns) / 1000000) * 1e-3);
     mm_dict_take(dict, "scalars",
-                 record->scalars != NULL ? mm_value_copy(record->scalars)
+                 record->scalars != NULL ? mm_value_ref(record->scalars)
                                          : mm_value_new_dict());
     char *text = mm_json_format(dict, NULL);
     char *line = text == NULL ? NULL : mm_strfmt("%s\n", text);

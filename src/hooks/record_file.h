@@ -13,10 +13,10 @@ typedef struct mmi_record_file {
 
 /* Where a record stands. */
 typedef struct mmi_record {
-    const char *mode;        /* "train", "val", "test"; "start" where a run goes on */
-    int64_t epoch, iter;     /* of training: from 1, and finished */
-    int64_t samples;         /* of training, seen so far */
-    const mm_value *scalars; /* a dict that JSON can hold; NULL: empty */
+    const char *mode;    /* "train", "val", "test"; "start" where a run goes on */
+    int64_t epoch, iter; /* of training: from 1, and finished */
+    int64_t samples;     /* of training, seen so far */
+    mm_value *scalars;   /* a dict that JSON can hold; NULL: empty */
 } mmi_record;
 
 /* Records go to "<folder>/records.jsonl", which is made with the first. */

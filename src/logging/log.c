@@ -330,13 +330,27 @@ struct record {
     int64_t wall_ns;
 };
 
-/* The line with its date; `out_level_begin` gets where the level stands. The line ends
- * with a newline, which the console does not get. */
-static void print_line(struct text *out, const struct record *record,
-                       const char *date_format, size_t *out_level_begin)
+/* "2024/08/21 02:58:41". Under the lock, for which the last one is kept: lines come in
+ * pairs, and often many in a second. */
+static const char *date_of(int64_t wall_ns)
 {
-    char date[32];
-    mmi_time_text(record->wall_ns, date_format, date, sizeof date);
+    static char text[32];
+    static int64_t second = -1;
+    if (wall_ns / 1000000000 != second) {
+        second = wall_ns / 1000000000;
+        mmi_time_text(wall_ns, "%Y/%m/%d %H:%M:%S", text, sizeof text);
+    }
+    return text;
+}
+
+/* The line with its date; `out_level_begin` gets where the level stands. The line ends
+ * with a newline, which the console does not get. The console's date has no year. */
+static void print_line(struct text *out, const struct record *record, bool is_console,
+                       size_t *out_level_begin)
+{
+    const char *date = date_of(record->wall_ns);
+    const char *slash = is_console ? strchr(date, '/') : NULL;
+    date = slash != NULL ? slash + 1 : date;
     text_print(out, "%s - %s - %s - %s%s\n", date, record->name,
                mm_log_level_name(record->level), record->place, record->message);
     *out_level_begin = strlen(date) + 3 + strlen(record->name) + 3;
@@ -353,7 +367,7 @@ static void show(const mm_logger *logger, const struct record *record)
     if (sink == NULL) {
         return;
     }
-    print_line(&text, record, "%m/%d %H:%M:%S", &level_begin);
+    print_line(&text, record, true, &level_begin);
     if (text.size > 0 && text.data[text.size - 1] == '\n') {
         text.data[text.size - 1] = '\0';
     }
@@ -409,7 +423,7 @@ static void deliver(mm_logger *logger, struct record *record)
         show(logger, record);
     }
     if (logger != NULL && logger->has_file) {
-        print_line(&text, record, "%Y/%m/%d %H:%M:%S", &level_begin);
+        print_line(&text, record, false, &level_begin);
         write_text(logger, text.data, text.size, record->wall_ns);
         text_free(&text);
     }

@@ -261,7 +261,7 @@ static void print_eta(mmi_str *out, double seconds)
     int64_t all = fabs(seconds) < 9e15 ? (int64_t)seconds : 0;
     int64_t rest = (all % 86400 + 86400) % 86400, days = (all - rest) / 86400;
 
-    mmi_str_addf(out, "eta: ");
+    mmi_str_add(out, "eta: ");
     if (days != 0)
         mmi_str_addf(out, "%" PRId64 " day%s, ", days,
                      days == 1 || days == -1 ? "" : "s");
@@ -326,11 +326,14 @@ static void print_lr(const struct job *job, const mm_value *tag, mm_value *log_t
             continue;
         (void)mm_f64_format_exponent(mm_value_f64(mm_dict_at(tag, i)),
                                      (int)job->self->num_digits, text, sizeof(text));
-        mmi_str_addf(out, "%s%s: %s", space, bare(job, name), text);
+        mmi_str_add(out, space);
+        mmi_str_add(out, bare(job, name));
+        mmi_str_add(out, ": ");
+        mmi_str_add(out, text);
         space = " ";
         (void)mm_dict_remove(log_tag, bare(job, name));
     }
-    mmi_str_addf(out, "  ");
+    mmi_str_add(out, "  ");
 }
 
 /* eta, time and data_time, if all three are known; they leave `log_tag`. */
@@ -343,11 +346,11 @@ static void print_times(const struct job *job, mm_value *log_tag, mmi_str *out)
     if (time == NULL || data_time == NULL || eta == NULL)
         return;
     print_eta(out, mm_value_f64(eta));
-    mmi_str_addf(out, "time: ");
+    mmi_str_add(out, "time: ");
     print_fixed(job, out, mm_value_f64(time));
-    mmi_str_addf(out, "  data_time: ");
+    mmi_str_add(out, "  data_time: ");
     print_fixed(job, out, mm_value_f64(data_time));
-    mmi_str_addf(out, "  ");
+    mmi_str_add(out, "  ");
     (void)mm_dict_remove(log_tag, "time");
     (void)mm_dict_remove(log_tag, "data_time");
 }
@@ -378,7 +381,9 @@ static void print_items(const struct job *job, const mm_value *items,
 
         if (strncmp(name, only_prefix, strlen(only_prefix)) != 0)
             continue;
-        mmi_str_addf(out, "%s%s: ", *first ? "" : "  ", name);
+        mmi_str_add(out, *first ? "" : "  ");
+        mmi_str_add(out, name);
+        mmi_str_add(out, ": ");
         *first = false;
         print_value(job, mm_dict_at(items, i), out);
     }
@@ -397,6 +402,12 @@ static mm_status finish(mm_log_text *out, MM_TAKES mm_value *tag, mmi_str *line)
     }
     *out = (mm_log_text){.tag = tag, .line = text};
     return MM_OK;
+}
+
+static void put_all(mm_value *dict, const mm_value *more)
+{
+    for (size_t i = 0; i < mm_value_len(more) && !mm_has_error(); i++)
+        mm_dict_put(dict, mm_dict_name_at(more, i), mm_dict_at(more, i));
 }
 
 static void print_iter_line(const struct job *job, const mm_value *tag,
@@ -423,9 +434,11 @@ mm_status mmi_log_after_iter(const void *processor, const mmi_log_place *place,
     struct job job = make_job(processor, place, batch_idx, mode);
     mm_value *log_tag = collect(&job, false);
     mm_value *tag =
-        job.self->log_with_hierarchy ? collect(&job, true) : mm_value_copy(log_tag);
+        job.self->log_with_hierarchy ? collect(&job, true) : mm_value_new_dict();
     mmi_str line = {0};
 
+    if (!job.self->log_with_hierarchy)
+        put_all(tag, log_tag);
     if (!mm_has_error()) {
         if (job.self->by_epoch && mode != MM_MODE_TEST)
             mm_dict_put_i64(tag, "epoch", epoch_of(&job));
@@ -450,12 +463,6 @@ static void print_epoch_line(const struct job *job, const mm_value *const parts[
     mmi_str_addf(out, "[%" PRId64 "/%" PRId64 "]    ", len, len);
     for (size_t i = 0; i < 3; i++)
         print_items(job, parts[i], "", &first, out);
-}
-
-static void put_all(mm_value *dict, const mm_value *more)
-{
-    for (size_t i = 0; i < mm_value_len(more) && !mm_has_error(); i++)
-        mm_dict_put(dict, mm_dict_name_at(more, i), mm_dict_at(more, i));
 }
 
 /* Records of validation hold numbers alone; those of test hold everything. */

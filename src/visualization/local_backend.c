@@ -195,7 +195,10 @@ static mm_status local_add_scalars(void *data, const mm_value *scalars, int64_t 
     mm_value *own = NULL;
 
     if (!mm_dict_has(scalars, "step")) {
-        own = mm_value_copy(scalars);
+        own = mm_value_new_dict();
+        for (size_t i = 0; i < mm_value_len(scalars) && !mmi_is_pending(); i++) {
+            mm_dict_put(own, mm_dict_name_at(scalars, i), mm_dict_at(scalars, i));
+        }
         mm_dict_put_i64(own, "step", step);
     }
     if (!mmi_is_pending()) {
