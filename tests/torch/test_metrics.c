@@ -5,6 +5,7 @@
 
 #include "mmengine/metric.h"
 #include "mmengine/ops.h"
+#include "runner_parts.h"
 
 #define GOLDEN "golden/evaluation/"
 
@@ -241,10 +242,105 @@ static void test_golden(void **state)
     mm_value_unref(cases);
 }
 
+/* What is kept of a sample holds no tensor: scores and maps can go. */
+static void test_small(void **state)
+{
+    static const char *const configs[] = {
+        "{\"type\": \"Accuracy\", \"topk\": [1, 5]}",
+        "{\"type\": \"SingleLabelMetric\"}",
+        "{\"type\": \"ConfusionMatrix\"}",
+        "{\"type\": \"MultiLabelMetric\", \"thr\": 0.1}",
+        "{\"type\": \"AveragePrecision\"}",
+        "{\"type\": \"RetrievalRecall\", \"topk\": 3}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(configs) / sizeof(configs[0]); i++) {
+        mm_value *config = nn_json(configs[i]);
+        mm_evaluator *evaluator = mm_evaluator_build(config, "mmpretrain", "evaluator");
+        mm_value *samples = mm_value_new_list(), *sample = mm_value_new_dict();
+        mm_scope scope = mm_scope_open();
+        int64_t label = 1, one = 1;
+
+        mm_dict_put_tensor(sample, "pred_score", mm_rand(MM_DIMS(1000)));
+        mm_dict_put_tensor(sample, "gt_label", mm_from_i64(&label, 1, &one));
+        mm_scope_close(scope);
+        mm_list_push(samples, sample);
+        assert_int_equal(mm_evaluator_process(evaluator, samples, NULL), MM_OK);
+        mm_value_unref(samples);
+        assert_int_equal(mm_live_tensors(), 0);
+        mm_value_unref(mm_evaluator_evaluate(evaluator, 1));
+        check_ok();
+        mm_evaluator_free(evaluator);
+        mm_value_unref(config);
+    }
+}
+
+/* One sample with a predicted map [1, 2, 3] of a picture "a/b.c.jpg". Yours. */
+static mm_value *map_samples(void)
+{
+    static const int64_t labels[] = {0, 1, 2, 3, 4, 5};
+    mm_value *samples = mm_value_new_list(), *sample = mm_value_new_dict();
+    mm_value *map = mm_value_new_dict();
+    mm_scope scope = mm_scope_open();
+
+    mm_dict_put_tensor(map, "data", mm_from_i64(labels, 3, (int64_t[]){1, 2, 3}));
+    mm_scope_close(scope);
+    mm_dict_take(sample, "pred_sem_seg", map);
+    mm_dict_put_str(sample, "img_path", "a/b.c.jpg");
+    mm_dict_put_bool(sample, "reduce_zero_label", true);
+    mm_list_push(samples, sample);
+    return samples;
+}
+
+/* format_only writes the map as a grey PNG named after the picture. */
+static void test_maps(void **state)
+{
+    static const unsigned char head[] = {0, 0, 0, 3, 0, 0, 0, 2, 8, 0};
+    char *dir = parts_new_dir();
+    char *json = mm_strfmt("{\"type\": \"IoUMetric\", \"format_only\": true,"
+                           "\"output_dir\": \"%s/maps\"}",
+                           dir);
+    char *path = mm_path_join(dir, "maps/b.c.png");
+    mm_value *config = nn_json(json);
+    mm_value *meta = nn_json("{\"classes\": [\"a\", \"b\"]}");
+    mm_evaluator *evaluator = mm_evaluator_build(config, "mmseg", "evaluator");
+    mm_value *samples = map_samples();
+    size_t size = 0;
+
+    (void)state;
+    assert_int_equal(mm_evaluator_set_meta(evaluator, meta), MM_OK);
+    mm_value *numbers = mm_evaluator_offline(evaluator, samples, NULL, 1);
+
+    check_ok();
+    assert_int_equal(mm_value_len(numbers), 0);
+    char *png = mm_file_read(path, &size);
+
+    check_ok();
+    assert_true(size > 40);
+    assert_memory_equal(png + 1, "PNG", 3);
+    assert_memory_equal(png + 16, head, sizeof(head)); /* 3 x 2, 8 bits, grey */
+    mm_free(png);
+    mm_value_unref(numbers);
+    mm_value_unref(samples);
+    mm_evaluator_free(evaluator);
+    mm_value_unref(meta);
+    mm_value_unref(config);
+    config = nn_json("{\"type\": \"IoUMetric\", \"format_only\": true}");
+    assert_null(mm_evaluator_build(config, "mmseg", "evaluator"));
+    check_error(MM_ECONFIG);
+    mm_value_unref(config);
+    mm_free(path);
+    mm_free(json);
+    parts_remove_dir(dir);
+}
+
 int test_metrics(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_golden, nn_set_up, nn_tear_down),
+        cmocka_unit_test_setup_teardown(test_small, nn_set_up, nn_tear_down),
+        cmocka_unit_test_setup_teardown(test_maps, nn_set_up, nn_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
