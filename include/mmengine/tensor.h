@@ -257,6 +257,9 @@ MM_API mm_status mm_rng_set_state(const char *device, mm_tensor *state);
 MM_API mm_rng *mm_rng_new(uint64_t seed);
 MM_API mm_status mm_rng_seed(mm_rng *rng, uint64_t seed);
 MM_API void mm_rng_unref(mm_rng *rng);
+/** `to` goes on as `from` would; NULL: the default generator of the CPU. A mark to come
+ * back to that is cheaper than mm_rng_state(). Not the same one twice: MM_EINVAL. */
+MM_API mm_status mm_rng_copy(mm_rng *to, mm_rng *from);
 /** torch.randperm(n, generator=rng): [n] i64, scope-owned. NULL rng: the default one.
  */
 MM_API mm_tensor *mm_randperm(int64_t n, mm_rng *rng);

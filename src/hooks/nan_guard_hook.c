@@ -33,7 +33,8 @@ static const mm_choice actions[] = {
 /* A step that is not known to be good yet. */
 struct step {
     mm_value *batch;  /* owned */
-    mm_value *random; /* states before it; owned */
+    mm_rng *random;   /* the host's generator before it; owned, used again */
+    mm_value *device; /* state of the device's, if there is one; owned */
     mm_tensor *zero;  /* the losses times 0: NaN if one is not finite; owned or NULL */
     int64_t iter, batch_idx;
     int64_t position; /* of the batch in the loader's epoch */
@@ -56,6 +57,7 @@ struct nan_guard_hook {
     mm_optim_wrapper *optim_wrapper; /* that has our guard; borrowed */
     int64_t every;                   /* steps between readings */
     MMI_VEC(struct step) steps;
+    MMI_VEC(mm_rng *) marks; /* of the steps, kept for later ones */
     MMI_VEC(struct kept_buffer) buffers;
     bool is_bad;  /* the guard dropped something in this step */
     bool is_norm; /* ... because of the norm of the gradients */
@@ -103,7 +105,7 @@ static void clear_steps(struct nan_guard_hook *self)
 {
     for (size_t i = 0; i < self->steps.count; i++) {
         mm_value_unref(self->steps.data[i].batch);
-        mm_value_unref(self->steps.data[i].random);
+        mm_value_unref(self->steps.data[i].device);
         mm_free(self->steps.data[i].samples);
         mm_tensor_unref(self->steps.data[i].zero);
     }
@@ -117,6 +119,9 @@ static void deinit(void *data)
 
     clear_steps(self);
     mmi_vec_deinit(&self->steps);
+    for (size_t i = 0; i < self->marks.count; i++)
+        mm_rng_unref(self->marks.data[i]);
+    mmi_vec_deinit(&self->marks);
     for (size_t i = 0; i < self->buffers.count; i++)
         mm_tensor_unref(self->buffers.data[i].copy);
     mmi_vec_deinit(&self->buffers);
@@ -216,15 +221,36 @@ static mm_status after_train(void *data, mm_runner *runner)
     return MM_OK;
 }
 
+/* A generator to keep the state of the next step in. */
+static mm_rng *next_mark(struct nan_guard_hook *self)
+{
+    size_t used = self->steps.count;
+
+    if (used == self->marks.count) {
+        mm_rng *made = mm_rng_new(0);
+
+        if (made == NULL || !mmi_vec_push(&self->marks, made)) {
+            mm_rng_unref(made);
+            return NULL;
+        }
+    }
+    return self->marks.data[used];
+}
+
 static mm_status before_train_iter(void *data, mm_runner *runner, const mm_iter *iter)
 {
     struct nan_guard_hook *self = data;
 
     if (self->every == 1)
         clear_steps(self);
+    mm_rng *mark = next_mark(self);
+
+    if (mark == NULL || mm_rng_copy(mark, NULL) < 0)
+        return mm_pending();
     struct step step = {
         .batch = mm_value_ref(iter->batch),
-        .random = mmi_random_states(runner),
+        .random = mark,
+        .device = mmi_device_random_states(runner),
         .iter = mm_runner_iter(runner),
         .batch_idx = iter->batch_idx,
         .position = mm_loader_position(mm_runner_loader(runner, MM_MODE_TRAIN)) - 1,
@@ -232,7 +258,7 @@ static mm_status before_train_iter(void *data, mm_runner *runner, const mm_iter 
 
     if (!mmi_vec_push(&self->steps, step)) {
         mm_value_unref(step.batch);
-        mm_value_unref(step.random);
+        mm_value_unref(step.device);
     }
     return copy_buffers(self, false);
 }
@@ -311,7 +337,8 @@ static char *file_for(struct nan_guard_hook *self, mm_runner *runner,
 
 /* Writes the file; failing to is no reason to end a run. NULL: there is none. */
 static char *write_file(struct nan_guard_hook *self, mm_runner *runner,
-                        const struct step *step, const char *diagnosis)
+                        const struct step *step, const mm_value *random,
+                        const char *diagnosis)
 {
     char *path = file_for(self, runner, step);
     mm_error error;
@@ -319,7 +346,7 @@ static char *write_file(struct nan_guard_hook *self, mm_runner *runner,
     if (path != NULL && mmi_replay_write(path, runner,
                                          &(mmi_replay_file){
                                              .batch = step->batch,
-                                             .random = step->random,
+                                             .random = random,
                                              .samples = step->samples,
                                              .batch_idx = step->batch_idx,
                                              .diagnosis = diagnosis,
@@ -349,16 +376,32 @@ static void log_findings(const struct nan_guard_hook *self, mm_runner *runner,
            path == NULL ? "" : path);
 }
 
+/* The states of all generators before the step; yours. Leaves the host's as it was
+ * then. */
+static mm_value *states_before(mm_runner *runner, const struct step *step)
+{
+    mm_value *states = NULL;
+
+    if (mm_rng_copy(NULL, step->random) == MM_OK)
+        states = mmi_random_states(runner);
+    for (size_t i = 0;
+         step->device != NULL && !mm_has_error() && i < mm_value_len(step->device); i++)
+        mm_dict_put(states, mm_dict_name_at(step->device, i),
+                    mm_dict_at(step->device, i));
+    return states;
+}
+
 /* Runs the step's batch again with a look at every module, logs and writes what was
  * found. Random state is left as it is, buffers as before the step. */
 static mm_status diagnose(struct nan_guard_hook *self, mm_runner *runner,
                           struct step *step, mmi_batch_check *check, char **out_path)
 {
-    mm_value *random = mmi_random_states(runner);
+    mm_value *now = mmi_random_states(runner);
+    mm_value *before = states_before(runner, step);
     bool is_exact = self->every == 1;
 
     step->samples = sample_names(runner, step);
-    if (mm_has_error() || mmi_random_restore(step->random) < 0 ||
+    if (mm_has_error() || mmi_random_restore(before) < 0 ||
         (is_exact && copy_buffers(self, true) < 0))
         goto done;
     if (mmi_batch_check_run(check, mm_runner_model(runner), step->batch,
@@ -367,13 +410,15 @@ static mm_status diagnose(struct nan_guard_hook *self, mm_runner *runner,
         goto done;
     char *findings = mmi_batch_check_text(check, false);
 
-    *out_path = findings == NULL ? NULL : write_file(self, runner, step, findings);
+    *out_path =
+        findings == NULL ? NULL : write_file(self, runner, step, before, findings);
     log_findings(self, runner, step, findings, *out_path);
     mm_free(findings);
     if (!mm_has_error())
-        (void)mmi_random_restore(random);
+        (void)mmi_random_restore(now);
 done:
-    mm_value_unref(random);
+    mm_value_unref(before);
+    mm_value_unref(now);
     return mm_pending();
 }
 

@@ -24,6 +24,8 @@ bool mmi_is_finite(mm_tensor *tensor)
 {
     if (mm_has_error() || !is_float(mm_tensor_dtype(tensor)))
         return true;
+    if (mm_numel(tensor) == 1)
+        return isfinite(mm_item(tensor));
     mm_scope scope = mm_scope_open();
     bool recorded = mm_grad_mode_set(false);
     mm_tensor *all = mm_op("aten::all", MM_T(mm_op("aten::isfinite", MM_T(tensor))));

@@ -17,6 +17,7 @@
 #include "mmengine/log.h"
 #include "mmengine/ops.h"
 #include "runner/internal.h"
+#include "runner/random_states.h"
 
 static const char *const place_names[] = {
     [MMI_PLACE_START] = "start",
@@ -84,16 +85,12 @@ static void resume_drawn(mm_loader *loader, const char *name, mm_value *names)
 mm_value *mmi_random_state(mm_runner *runner)
 {
     mm_value *state = mm_value_new_dict();
-    mm_value *random = mm_value_new_dict();
+    mm_value *random = mmi_random_states(runner);
     mm_value *drawn = mm_value_new_list();
-    mm_scope scope = mm_scope_open();
 
-    mm_dict_put_tensor(random, "cpu", mm_rng_state("cpu"));
-    if (strncmp(runner->device, "cpu", 3) != 0)
-        mm_dict_put_tensor(random, runner->device, mm_rng_state(runner->device));
-    mm_scope_close(scope);
     each_loader(runner, drawn, note_drawn);
-    mm_dict_take(state, "random", random);
+    if (random != NULL)
+        mm_dict_take(state, "random", random);
     mm_dict_take(state, "drawn", drawn);
     return state;
 }
@@ -151,17 +148,6 @@ static mm_status resume_hooks(mm_runner *runner, const mm_value *states)
 
         if (state != NULL && hook->ops->load_state != NULL)
             (void)hook->ops->load_state(mm_instance_self(hook->instance), state);
-    }
-    return mm_pending();
-}
-
-static mm_status resume_random(const mm_value *states)
-{
-    for (size_t i = 0; i < mm_value_len(states) && !mm_has_error(); i++) {
-        const char *device = mm_dict_name_at(states, i);
-
-        if (mm_device_is_available(device))
-            (void)mm_rng_set_state(device, mm_value_tensor(mm_dict_at(states, i)));
     }
     return mm_pending();
 }
@@ -235,5 +221,5 @@ mm_status mmi_resume_own(mm_runner *runner, const mm_value *own)
         (void)resume_hooks(runner, mm_dict_get(own, "hooks"));
     if (mm_has_error())
         return mm_pending();
-    return resume_random(mm_dict_get(own, "random"));
+    return mmi_random_restore(mm_dict_get(own, "random"));
 }

@@ -15,27 +15,6 @@
 
 enum { REPLAY_VERSION = 1 };
 
-mm_value *mmi_random_states(const mm_runner *runner)
-{
-    mm_value *state = mm_value_new_dict();
-
-    mm_dict_put_tensor(state, "cpu", mm_rng_state("cpu"));
-    if (strncmp(runner->device, "cpu", 3) != 0)
-        mm_dict_put_tensor(state, runner->device, mm_rng_state(runner->device));
-    return state;
-}
-
-mm_status mmi_random_restore(const mm_value *states)
-{
-    for (size_t i = 0; i < mm_value_len(states) && !mm_has_error(); i++) {
-        const char *device = mm_dict_name_at(states, i);
-
-        if (mm_device_is_available(device))
-            (void)mm_rng_set_state(device, mm_value_tensor(mm_dict_at(states, i)));
-    }
-    return mm_pending();
-}
-
 /* --- batches as plain data and back --- */
 
 typedef mm_value *(*convert_fn)(const mm_value *value);

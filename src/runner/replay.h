@@ -6,11 +6,7 @@
 #include "mmengine/replay.h"
 #include "mmengine/runner.h"
 #include "runner/batch_check.h"
-
-/* The states of the generators that the run draws from, by device; yours. */
-MM_OWNED mm_value *mmi_random_states(const mm_runner *runner);
-/* Puts them back; devices that are not here are passed over. */
-mm_status mmi_random_restore(const mm_value *states);
+#include "runner/random_states.h"
 
 /* What goes into a file besides the model's weights and the config. */
 typedef struct mmi_replay_file {

@@ -52,6 +52,15 @@ void mm_rng_unref(mm_rng *rng)
     }
 }
 
+mm_status mm_rng_copy(mm_rng *to, mm_rng *from)
+{
+    const mmt_api *torch = mmi_torch_begin();
+
+    if (torch != NULL && to == from)
+        return mm_raise(MM_EINVAL, "a generator cannot be copied to itself");
+    return torch != NULL ? torch->rng_copy(to, from) : mm_pending();
+}
+
 mm_tensor *mm_randperm(int64_t n, mm_rng *rng)
 {
     static mmi_op op = {"aten::randperm.generator", NULL};

@@ -143,6 +143,7 @@ typedef struct mmt_api {
     mm_rng *(*rng_new)(uint64_t seed);
     mm_status (*rng_seed)(mm_rng *rng, uint64_t seed);
     void (*rng_unref)(mm_rng *rng);
+    mm_status (*rng_copy)(mm_rng *to, mm_rng *from);
     mm_status (*random_i64)(int64_t low, int64_t high, bool whole_range, mm_rng *rng,
                             int64_t *out);
 

@@ -205,6 +205,28 @@ void rng_unref(mm_rng *rng)
     delete generator(rng);
 }
 
+// The engine of a generator on the CPU; NULL: the default one.
+at::CPUGeneratorImpl *host_engine(mm_rng *rng)
+{
+    at::Generator chosen = rng ? *generator(rng) : at::detail::getDefaultCPUGenerator();
+
+    return at::check_generator<at::CPUGeneratorImpl>(chosen);
+}
+
+// Copies the engine itself; its state as a tensor takes twenty times as long.
+mm_status rng_copy(mm_rng *to, mm_rng *from)
+{
+    return guard("rng_copy", {}, MM_ETORCH, [&] {
+        at::CPUGeneratorImpl *source = host_engine(from), *target = host_engine(to);
+        std::scoped_lock hold(source->mutex_, target->mutex_);
+
+        target->set_engine(source->engine());
+        target->set_next_float_normal_sample(source->next_float_normal_sample());
+        target->set_next_double_normal_sample(source->next_double_normal_sample());
+        return MM_OK;
+    });
+}
+
 mm_status random_i64(int64_t low, int64_t high, bool whole_range, mm_rng *rng,
                      int64_t *out)
 {
@@ -319,6 +341,7 @@ void fill_runtime(mmt_api *api)
     api->rng_new = rng_new;
     api->rng_seed = rng_seed;
     api->rng_unref = rng_unref;
+    api->rng_copy = rng_copy;
     api->random_i64 = random_i64;
     api->set_num_threads = set_num_threads;
     api->num_threads = num_threads;

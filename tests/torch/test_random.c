@@ -159,12 +159,36 @@ static void test_own_generators_start_over(void **state)
     mm_scope_close(scope);
 }
 
+/* A copy goes on as its original, the spare normal number included. */
+static void test_copies_go_on_as_their_originals(void **state)
+{
+    mm_rng *mark = mm_rng_new(0);
+    mm_scope scope = mm_scope_open();
+    mm_error error;
+    (void)state;
+
+    assert_int_equal(mm_manual_seed(5), MM_OK);
+    (void)mm_randn(MM_DIMS(3));
+    assert_int_equal(mm_rng_copy(mark, NULL), MM_OK);
+    mm_tensor *first = mm_randn(MM_DIMS(3)), *more = mm_randn(MM_DIMS(700));
+
+    assert_false(mm_tensor_equal(first, mm_randn(MM_DIMS(3))));
+    assert_int_equal(mm_rng_copy(NULL, mark), MM_OK);
+    assert_true(mm_tensor_equal(first, mm_randn(MM_DIMS(3))));
+    assert_true(mm_tensor_equal(more, mm_randn(MM_DIMS(700))));
+    assert_int_equal(mm_rng_copy(mark, mark), MM_EINVAL);
+    (void)mm_error_take(&error);
+    mm_scope_close(scope);
+    mm_rng_unref(mark);
+}
+
 int test_random(void)
 {
     const struct CMUnitTest tests[] = {
         CLEAN_TEST(test_streams_are_pytorchs),
         CLEAN_TEST(test_a_state_can_be_set),
         CLEAN_TEST(test_own_generators_start_over),
+        CLEAN_TEST(test_copies_go_on_as_their_originals),
     };
 
     return cmocka_run_group_tests(tests, open_golden, close_golden);
