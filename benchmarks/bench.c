@@ -263,10 +263,9 @@ static const char run_config[] =
 
 /* All others that work in training. EMAHook's averaging is arithmetic of its own: it is
  * measured apart. */
-static const char more_hooks[] =
-    ""
-    ", dict(type='NanGuardHook'),"
-    " dict(type='EarlyStoppingHook', monitor='loss')";
+static const char more_hooks[] = ""
+                                 ", dict(type='NanGuardHook'),"
+                                 " dict(type='EarlyStoppingHook', monitor='loss')";
 static const char ema_hook[] = ", dict(type='EMAHook')";
 
 /* Seconds per iteration under the runner. */
