@@ -79,6 +79,29 @@ static void test_nodes(void **state)
     mm_free(written);
 }
 
+/* A class inside a class, as protocol 4 names it and as older ones make it. */
+static void test_inner_classes(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"cm\nA.b\n.",
+                                        "c__builtin__\ngetattr\n(cm\nA\nVb\ntR."};
+    size_t sizes[2] = {0};
+    char *written[2] = {NULL};
+
+    for (size_t i = 0; i < 2; i++) {
+        mm_value *value = mm_pickle_parse(texts[i], strlen(texts[i]), NULL);
+        check_ok();
+        assert_string_equal(mm_pickle_class(value), "m.A.b");
+        assert_null(mm_pickle_args(value));
+        written[i] = mm_pickle_format(value, &sizes[i]);
+        mm_value_unref(value);
+    }
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(written[0], written[1], sizes[0]);
+    mm_free(written[0]);
+    mm_free(written[1]);
+}
+
 static void test_list_and_dict_nodes(void **state)
 {
     (void)state;
@@ -261,10 +284,15 @@ static void test_ints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_protocols), CLEAN_TEST(test_numpy),
-        CLEAN_TEST(test_nodes),     CLEAN_TEST(test_list_and_dict_nodes),
-        CLEAN_TEST(test_sharing),   CLEAN_TEST(test_errors),
-        CLEAN_TEST(test_unfolding), CLEAN_TEST(test_depth),
+        CLEAN_TEST(test_protocols),
+        CLEAN_TEST(test_numpy),
+        CLEAN_TEST(test_nodes),
+        CLEAN_TEST(test_inner_classes),
+        CLEAN_TEST(test_list_and_dict_nodes),
+        CLEAN_TEST(test_sharing),
+        CLEAN_TEST(test_errors),
+        CLEAN_TEST(test_unfolding),
+        CLEAN_TEST(test_depth),
         CLEAN_TEST(test_ints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,6 +263,32 @@ static void test_ordered(void **state)
     remove_scratch(folder);
 }
 
+/* What is no plain tensor stays a node, and comes back as it was. */
+static void test_nodes(void **state)
+{
+    (void)state;
+    static const char *const files[][2] = {
+        {GOLDEN "conjugate.pth", "torch._utils._rebuild_tensor_v2"},
+        {GOLDEN "legacy_module.pth", "torch.nn.modules.flatten.Flatten"}};
+    char *folder = make_scratch();
+    char *path = mm_path_join(folder, "a.pth");
+
+    for (size_t i = 0; i < 2; i++) {
+        rewrite(files[i][0], path, false);
+        mm_value *first = mm_pth_read(&(mm_pth_read_args){.path = files[i][0]});
+        mm_value *again = mm_pth_read(&(mm_pth_read_args){.path = path});
+        const char *names[] = {mm_pickle_class(mm_dict_get(first, "x")),
+                               mm_pickle_class(mm_dict_get(again, "x"))};
+        check_ok();
+        assert_string_equal(names[0], files[i][1]);
+        assert_string_equal(names[1], files[i][1]);
+        mm_value_unref(again);
+        mm_value_unref(first);
+    }
+    mm_free(path);
+    remove_scratch(folder);
+}
+
 static void check_refused(const char *folder, const char *data, size_t size,
                           mm_status code, const char *why)
 {
@@ -529,12 +555,19 @@ static void test_torch_reads_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_read),           CLEAN_TEST(test_read_other_containers),
-        CLEAN_TEST(test_rewrite),        CLEAN_TEST(test_callbacks),
-        CLEAN_TEST(test_aliases),        CLEAN_TEST(test_ordered),
-        CLEAN_TEST(test_refused),        CLEAN_TEST(test_damaged_tensor),
-        CLEAN_TEST(test_unwritable),     CLEAN_TEST(test_stale),
-        CLEAN_TEST(test_torch_reads_it), CLEAN_TEST(test_all_kinds_of_storages),
+        CLEAN_TEST(test_read),
+        CLEAN_TEST(test_read_other_containers),
+        CLEAN_TEST(test_rewrite),
+        CLEAN_TEST(test_callbacks),
+        CLEAN_TEST(test_aliases),
+        CLEAN_TEST(test_ordered),
+        CLEAN_TEST(test_nodes),
+        CLEAN_TEST(test_refused),
+        CLEAN_TEST(test_damaged_tensor),
+        CLEAN_TEST(test_unwritable),
+        CLEAN_TEST(test_stale),
+        CLEAN_TEST(test_torch_reads_it),
+        CLEAN_TEST(test_all_kinds_of_storages),
         CLEAN_TEST(test_zip64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

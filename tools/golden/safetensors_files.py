@@ -1,5 +1,6 @@
 """Makes tests/golden/fileio/tensors.safetensors and its listing with the `safetensors`
-package, so that reading and writing are tested where there is no Python.
+package, so that reading and writing are tested where there is no Python; and two files of
+torch.save that must not be taken for plain tensors.
 
 Usage: safetensors_files.py FOLDER, the folder tests/golden/fileio.
 Made with safetensors 0.8.0, torch 2.13.0. Values are exact; no tolerance."""
@@ -31,6 +32,10 @@ def main():
     save_file(tensors, os.path.join(folder, 'tensors.safetensors'),
               metadata={'format': 'pt'})
     torch.save(tensors, os.path.join(folder, 'tensors.pth'))
+    t = torch.arange(2.)
+    torch.save({'x': torch.complex(t, t).conj()}, os.path.join(folder, 'conjugate.pth'))
+    torch.save({'x': torch.nn.Flatten()}, os.path.join(folder, 'legacy_module.pth'),
+               _use_new_zipfile_serialization=False)
 
 
 main()
