@@ -103,8 +103,8 @@ typedef enum moment_kind { IN_FILES, IN_VALIDATION, IN_TRAINING, AT_START } mome
 /* When a run is killed. */
 struct moment {
     moment_kind kind;
-    char fault[64];   /* IN_FILES: for faults.c */
-    const char *text; /* killed some time after this was said */
+    char fault[64]; /* IN_FILES: for faults.c */
+    char text[64];  /* killed some time after this was said; "": after the start */
     double seconds;
 };
 
@@ -127,11 +127,23 @@ static void choose_fault(struct moment *out)
                    times[draw(op == 1 ? 3 : 2)]);
 }
 
+/* The save before one of the validations, or what follows within some milliseconds. */
+static void choose_validation(const struct variant *variant, struct moment *out)
+{
+    int which = 1 + (int)draw(4);
+
+    (void)snprintf(out->text, sizeof(out->text), "Saving checkpoint at %d %s",
+                   variant->by_iter ? 14 * which : 2 * which,
+                   variant->by_iter ? "iterations" : "epochs");
+    out->seconds = draw_seconds(0.006);
+}
+
 static void choose_moment(const struct variant *variant, struct moment *out)
 {
     uint64_t what = draw(100);
 
-    *out = (struct moment){.text = training_begins};
+    *out = (struct moment){.seconds = 0.0};
+    (void)snprintf(out->text, sizeof(out->text), "%s", training_begins);
     out->kind = what < 45   ? IN_FILES
                 : what < 60 ? IN_VALIDATION
                 : what < 90 ? IN_TRAINING
@@ -141,15 +153,14 @@ static void choose_moment(const struct variant *variant, struct moment *out)
         choose_fault(out);
         break;
     case IN_VALIDATION:
-        out->text = variant->by_iter ? "Iter(val)" : "Epoch(val)";
-        out->seconds = draw_seconds(0.004);
+        choose_validation(variant, out);
         break;
     case IN_TRAINING:
         out->seconds = draw_seconds(variant->train_seconds);
         break;
     case AT_START:
         out->seconds = draw_seconds(variant->start_seconds);
-        out->text = NULL;
+        out->text[0] = '\0';
         break;
     }
 }
@@ -160,7 +171,7 @@ static void print_moment(const struct moment *moment)
         (void)printf("%s", moment->fault);
     else
         (void)printf("%.1f ms after '%s'", moment->seconds * 1e3,
-                     moment->text == NULL ? "start" : moment->text);
+                     moment->text[0] == '\0' ? "start" : moment->text);
 }
 
 /* Starts the run and ends it at the moment. Its code: 137 if it was killed. */
@@ -170,7 +181,7 @@ static int run_until(struct tt_run *run, const struct moment *moment)
     pid_t process = tt_start(run);
 
     if (moment->kind != IN_FILES) {
-        if (moment->text != NULL)
+        if (moment->text[0] != '\0')
             (void)tt_wait_for(run->name, moment->text, process);
         tt_sleep(moment->seconds);
         (void)kill(process, SIGKILL);
