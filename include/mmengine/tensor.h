@@ -86,9 +86,12 @@ typedef struct mm_device_memory {
     bool is_known;       /**< false: a host, no such device, or libtorch before 2.9 */
     int64_t in_use;      /**< in tensors */
     int64_t most_in_use; /**< since the start */
+    int64_t most_lately; /**< since mm_device_memory_take() */
     int64_t reserved;    /**< asked of the driver: in use or kept */
 } mm_device_memory;
 MM_API mm_device_memory mm_device_memory_now(const char *device);
+/** The same; `most_lately` begins anew. Source: mmengine get_max_cuda_memory(). */
+MM_API mm_device_memory mm_device_memory_take(const char *device);
 /** @} */
 
 /** @name Devices @{ */

@@ -507,6 +507,16 @@ size_t mmi_log_reach(const void *processor, int64_t epoch_batches)
 
 /* ---- of a runner ---- */
 
+/* What lines show of a GPU: the most since the last line, in MiB. */
+static int64_t memory_of(const mm_runner *runner)
+{
+    if (strncmp(runner->device, "cuda", 4) != 0)
+        return -1;
+    mm_device_memory memory = mm_device_memory_take(runner->device);
+
+    return memory.is_known ? memory.most_lately >> 20 : -1;
+}
+
 static mmi_log_place place_of(mm_runner *runner, mm_mode mode)
 {
     return (mmi_log_place){
@@ -532,6 +542,7 @@ mm_status mm_runner_log_iter(mm_runner *runner, int64_t batch_idx, mm_mode mode,
 {
     mmi_log_place place = place_of(runner, mode);
 
+    place.memory_mb = memory_of(runner);
     return mmi_log_after_iter(mm_instance_self(runner->log_processor), &place,
                               batch_idx, mode, out);
 }

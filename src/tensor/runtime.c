@@ -145,14 +145,24 @@ mm_status mm_empty_cache(void)
     return torch != NULL ? torch->empty_device_cache() : mm_pending();
 }
 
-mm_device_memory mm_device_memory_now(const char *device)
+static mm_device_memory device_memory(const char *device, bool begins_anew)
 {
     const mmt_api *torch = mmi_torch_begin();
     mm_device_memory memory = {0};
 
     if (torch != NULL && MMI_HAS(device))
-        (void)torch->device_memory(device, &memory);
+        (void)torch->device_memory(device, begins_anew, &memory);
     return memory;
+}
+
+mm_device_memory mm_device_memory_now(const char *device)
+{
+    return device_memory(device, false);
+}
+
+mm_device_memory mm_device_memory_take(const char *device)
+{
+    return device_memory(device, true);
 }
 
 /* ---- devices ---- */

@@ -4,6 +4,9 @@
 
 #include "torch/internal.h"
 
+#include <algorithm>
+#include <atomic>
+
 #include <ATen/Context.h>
 #if __has_include(<c10/core/CachingDeviceAllocator.h>)
 #include <c10/core/CachingDeviceAllocator.h>
@@ -24,6 +27,10 @@ concept has_counters = requires(T type)
     getDeviceAllocator(type)->getDeviceStats(0);
 };
 
+// The most that was in use on each device before its count was begun anew.
+constexpr int most_devices = 64;
+std::atomic<int64_t> most_before[most_devices];
+
 template <typename T> bool is_in_use(T type)
 {
     if constexpr (has_counters<T>) {
@@ -40,8 +47,20 @@ template <typename T> void read_counters(T type, int index, mm_device_memory *ou
 
         out->is_known = true;
         out->in_use = stats.allocated_bytes[0].current;
-        out->most_in_use = stats.allocated_bytes[0].peak;
+        out->most_lately = stats.allocated_bytes[0].peak;
+        out->most_in_use = std::max<int64_t>(
+            out->most_lately, index < most_devices ? most_before[index].load() : 0);
         out->reserved = stats.reserved_bytes[0].current;
+    }
+}
+
+template <typename T> void begin_count(T type, int index, int64_t most)
+{
+    if constexpr (has_counters<T>) {
+        if (index < most_devices) {
+            most_before[index].store(most);
+            getDeviceAllocator(type)->resetPeakStats((c10::DeviceIndex)index);
+        }
     }
 }
 
@@ -52,14 +71,19 @@ template <typename T> void give_back(T type)
     }
 }
 
-mm_status device_memory(const char *text, mm_device_memory *out)
+mm_status device_memory(const char *text, bool begins_anew, mm_device_memory *out)
 {
     return guard("device_memory", {}, MM_ETORCH, [&] {
         c10::Device wanted = device(text);
 
         *out = mm_device_memory();
         if (is_in_use(wanted.type())) {
-            read_counters(wanted.type(), wanted.has_index() ? wanted.index() : 0, out);
+            int index = wanted.has_index() ? wanted.index() : 0;
+
+            read_counters(wanted.type(), index, out);
+            if (begins_anew) {
+                begin_count(wanted.type(), index, out->most_in_use);
+            }
         }
         return MM_OK;
     });

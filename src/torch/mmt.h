@@ -164,7 +164,8 @@ typedef struct mmt_api {
     mm_status (*profile_stop)(void (*each)(void *user, const mm_profile_event *event),
                               void *user);
     uint64_t (*profile_thread)(void); /**< number of the calling thread in events */
-    mm_status (*device_memory)(const char *device, mm_device_memory *out);
+    mm_status (*device_memory)(const char *device, bool begins_anew,
+                               mm_device_memory *out);
     mm_status (*empty_device_cache)(void);
 } mmt_api;
 
