@@ -44,7 +44,7 @@ endfunction()
 function(mm_kernel_flags)
   set(vector -O3 -fno-math-errno -fno-trapping-math)
   set(folder ${PROJECT_SOURCE_DIR}/src/kernels)
-  set_source_files_properties(${folder}/kernels_baseline.c ${folder}/image.c
+  set_source_files_properties(${folder}/kernels_baseline.c ${folder}/image.c ${folder}/copy.c
     PROPERTIES COMPILE_OPTIONS "${vector}")
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64|i[3-6]86)$")
     set_source_files_properties(${folder}/kernels.c

@@ -12,6 +12,7 @@
 
 #include "base/os.h"
 #include "base/thread.h"
+#include "kernels/copy.h"
 #include "mmengine/file.h"
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
@@ -224,7 +225,7 @@ static void copy_pieces(void *user, int64_t begin, int64_t end)
     const struct piece *pieces = user;
 
     for (int64_t i = begin; i < end; i++)
-        memcpy(pieces[i].to, pieces[i].from, pieces[i].size);
+        mmi_copy_past_caches(pieces[i].to, pieces[i].from, pieces[i].size);
 }
 
 /* Gives every storage its place in the block, which gets the bytes. */
