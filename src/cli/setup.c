@@ -311,6 +311,88 @@ static mm_status apply_out(mm_config *config, const char *path)
     return mm_pending();
 }
 
+static bool is_mmpretrain(const mm_config *config)
+{
+    const mm_value *scope = mm_config_find(config, "default_scope");
+
+    return mm_value_kind(scope) == MM_KIND_STR &&
+           strcmp(mm_value_str(scope), "mmpretrain") == 0;
+}
+
+/* Puts `text`, an expression of Python, at a path. */
+static mm_status put_parsed(mm_config *config, const char *path, const char *text)
+{
+    char *line = mm_strfmt("value = %s\n", text);
+    mm_config *parsed = mm_config_from_string(line, ".py");
+
+    if (parsed != NULL)
+        (void)mm_config_put(config, path, mm_config_find(parsed, "value"));
+    mm_config_unref(parsed);
+    mm_free(line);
+    return mm_pending();
+}
+
+/* MMPretrain's default: the test pipeline, mirrored and not, before its last step. */
+static mm_status default_tta_pipeline(mm_config *config)
+{
+    const mm_value *given = mm_config_find(config, "test_dataloader.dataset.pipeline");
+    bool is_list = mm_value_kind(given) == MM_KIND_LIST && mm_value_len(given) > 0;
+
+    if (!is_list || !is_mmpretrain(config)) {
+        (void)mm_raise(MM_ECONFIG, "the config has no 'tta_pipeline'");
+        return mm_error_hint("a list of transforms that ends in a TestTimeAug");
+    }
+    mm_value *pipeline = mm_value_new_list();
+    size_t last = mm_value_len(given) - 1;
+
+    for (size_t i = 0; i < last; i++)
+        mm_list_append(pipeline, mm_list_get(given, i));
+    char *packing = mm_value_repr(mm_list_get(given, last));
+    char *flips = mm_strfmt("dict(type='TestTimeAug', transforms=[["
+                            "dict(type='RandomFlip', prob=1.), "
+                            "dict(type='RandomFlip', prob=0.)], [%s]])",
+                            packing);
+
+    if (put_parsed(config, "tta_pipeline", flips) == MM_OK) {
+        mm_list_append(pipeline, mm_config_find(config, "tta_pipeline"));
+        (void)mm_config_put(config, "tta_pipeline", pipeline);
+    }
+    mm_free(flips);
+    mm_free(packing);
+    mm_value_unref(pipeline);
+    return mm_pending();
+}
+
+/* build_runner_with_tta: the pipeline changes, a hook wraps the model before the test.
+ */
+static mm_status apply_tta(mm_config *config)
+{
+    if (mm_config_find(config, "tta_model") == NULL) {
+        if (!is_mmpretrain(config)) {
+            (void)mm_raise(MM_ECONFIG, "the config has no 'tta_model'");
+            return mm_error_hint("dict(type=...) of a model that merges predictions");
+        }
+        (void)put_parsed(config, "tta_model", "dict(type='AverageClsScoreTTA')");
+    }
+    if (mm_has_error() || (mm_config_find(config, "tta_pipeline") == NULL &&
+                           default_tta_pipeline(config) < 0))
+        return mm_pending();
+    mm_value *hooks = mm_value_new_list();
+    mm_value *hook = mm_value_new_dict();
+    const mm_value *given = mm_config_find(config, "custom_hooks");
+
+    for (size_t i = 0; !mm_value_is_none(given) && i < mm_value_len(given); i++)
+        mm_list_append(hooks, mm_list_get(given, i));
+    mm_dict_put_str(hook, "type", "mmengine.PrepareTTAHook");
+    mm_dict_put(hook, "tta_cfg", mm_config_find(config, "tta_model"));
+    mm_list_push(hooks, hook);
+    (void)mm_config_put(config, "custom_hooks", hooks);
+    (void)mm_config_put(config, "test_dataloader.dataset.pipeline",
+                        mm_config_find(config, "tta_pipeline"));
+    mm_value_unref(hooks);
+    return mm_pending();
+}
+
 mm_status cli_apply_test(mm_config *config, const struct cli_args *args)
 {
     const char *checkpoint = cli_text(args, "CHECKPOINT");
@@ -333,6 +415,9 @@ mm_status cli_apply_test(mm_config *config, const struct cli_args *args)
     }
     if (!mm_has_error() && cli_text(args, "out") != NULL) {
         (void)apply_out(config, cli_text(args, "out"));
+    }
+    if (!mm_has_error() && cli_is_given(args, "tta")) {
+        (void)apply_tta(config);
     }
     return mm_pending();
 }

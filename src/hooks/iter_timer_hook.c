@@ -134,6 +134,22 @@ static mm_status after_test_iter(void *data, mm_runner *runner, const mm_iter *i
     return after_eval_iter(data, runner, iter, MM_MODE_TEST);
 }
 
+/* After the epoch of any loop: the clock is set anew, so that metrics that were
+ * computed do not count as loading. */
+static mm_status after_train_epoch(void *data, mm_runner *runner)
+{
+    struct iter_timer_hook *self = data;
+
+    self->eval_seconds = 0.0;
+    return set_clock(data, runner);
+}
+
+static mm_status after_eval_epoch(void *data, mm_runner *runner, mm_value *metrics)
+{
+    (void)metrics;
+    return after_train_epoch(data, runner);
+}
+
 static const mm_hook_ops ops = {
     .priority = MM_PRIORITY_NORMAL,
     .before_train = before_train,
@@ -143,7 +159,9 @@ static const mm_hook_ops ops = {
     .before_val_epoch = begin_eval,
     .before_val_iter = before_val_iter,
     .after_val_iter = after_val_iter,
-    .after_val = set_clock,
+    .after_train_epoch = after_train_epoch,
+    .after_val_epoch = after_eval_epoch,
+    .after_test_epoch = after_eval_epoch,
     .before_test_epoch = begin_eval,
     .before_test_iter = before_test_iter,
     .after_test_iter = after_test_iter,

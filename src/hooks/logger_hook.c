@@ -54,7 +54,18 @@ static mm_status init(void *data)
     struct logger_hook *self = data;
 
     self->records.file = (mmi_file)MMI_NO_FILE;
+    if (self->out_dir == NULL && self->file_client_args != NULL)
+        return mm_raise(MM_ECONFIG, "file_client_args of LoggerHook without out_dir");
+    if (self->backend_args != NULL && self->file_client_args != NULL)
+        return mm_raise(MM_ECONFIG,
+                        "LoggerHook has both file_client_args and backend_args");
     return MM_OK;
+}
+
+/* "<out_dir>/<name of the work folder>"; mm_free(). */
+static char *upload_dir(const struct logger_hook *self, const mm_runner *runner)
+{
+    return mm_path_join(self->out_dir, mm_path_basename(mm_runner_work_dir(runner)));
 }
 
 static mm_status before_run(void *data, mm_runner *runner)
@@ -67,6 +78,14 @@ static mm_status before_run(void *data, mm_runner *runner)
     if (folder != NULL)
         (void)mmi_record_file_open(&self->records, folder);
     mm_free(folder);
+    if (self->out_dir == NULL || mm_has_error())
+        return mm_pending();
+    char *to = upload_dir(self, runner);
+
+    if (to != NULL)
+        mm_log(MM_LOG_INFO, "Text logs will be saved to %s after the training process.",
+               to);
+    mm_free(to);
     return mm_pending();
 }
 
@@ -281,37 +300,54 @@ static bool is_wanted(const struct logger_hook *self, const char *name)
     return false;
 }
 
-static mm_status copy_file(const struct logger_hook *self, const char *from,
-                           const char *to)
+static mm_status upload_file(const struct logger_hook *self, const char *from,
+                             const char *to)
 {
     size_t size = 0;
     char *content = mm_file_read(from, &size);
 
     if (content != NULL && mm_file_write(to, content, size) == MM_OK) {
-        mm_log(MM_LOG_INFO, "The file %s has been copied to %s.", from, to);
+        mm_log(MM_LOG_INFO, "The file %s has been uploaded to %s.", from, to);
+        if (!self->keep_local)
+            mm_log(
+                MM_LOG_INFO,
+                "%s was removed due to the `self.keep_local=False`. You can check the "
+                "running logs in %s",
+                from, to);
     }
     mm_free(content);
-    if (mm_has_error() || self->keep_local)
-        return mm_pending();
+    return mm_pending();
+}
+
+static mm_status remove_file(const struct logger_hook *self, const char *from,
+                             const char *to)
+{
+    (void)self;
+    (void)to;
     return mm_file_remove(from);
 }
 
-/* Copies a folder's wanted files, those of its folders too. */
-static mm_status copy_logs(const struct logger_hook *self, const char *from,
-                           const char *to)
+/* Does something with a folder's wanted files, those of its folders too. Names that
+ * begin with a dot are left alone. */
+static mm_status each_wanted(const struct logger_hook *self, const char *from,
+                             const char *to,
+                             mm_status (*action)(const struct logger_hook *self,
+                                                 const char *from, const char *to))
 {
     mm_value *names = mm_list_dir(from);
+    size_t count = names == NULL ? 0 : mm_value_len(names);
 
-    bool ready = names != NULL && mm_make_dirs(to) == MM_OK;
-
-    for (size_t i = 0; ready && i < mm_value_len(names) && !mm_has_error(); i++) {
+    for (size_t i = 0; i < count && !mm_has_error(); i++) {
         const char *name = mm_value_str(mm_list_get(names, i));
         char *source = mm_path_join(from, name), *target = mm_path_join(to, name);
 
-        if (source != NULL && target != NULL && mm_file_is_dir(source))
-            (void)copy_logs(self, source, target);
-        else if (target != NULL && is_wanted(self, name))
-            (void)copy_file(self, source, target);
+        if (target == NULL || name[0] == '.') {
+            /* nothing */
+        } else if (mm_file_is_dir(source)) {
+            (void)each_wanted(self, source, target, action);
+        } else if (is_wanted(self, name) && mm_make_dirs(to) == MM_OK) {
+            (void)action(self, source, target);
+        }
         mm_free(target);
         mm_free(source);
     }
@@ -322,15 +358,16 @@ static mm_status copy_logs(const struct logger_hook *self, const char *from,
 static mm_status after_run(void *data, mm_runner *runner)
 {
     struct logger_hook *self = data;
+    const char *from = mm_runner_log_dir(runner);
 
     (void)mm_visualizer_close(mm_runner_visualizer(runner));
     if (report(&self->reported_scalars, "scalars") < 0 || self->out_dir == NULL)
         return mm_pending();
-    char *to =
-        mm_path_join(self->out_dir, mm_path_basename(mm_runner_work_dir(runner)));
+    char *to = upload_dir(self, runner);
 
-    if (to != NULL)
-        (void)copy_logs(self, mm_runner_log_dir(runner), to);
+    if (to != NULL && each_wanted(self, from, to, upload_file) == MM_OK &&
+        !self->keep_local)
+        (void)each_wanted(self, from, to, remove_file);
     mm_free(to);
     return mm_pending();
 }

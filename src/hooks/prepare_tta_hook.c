@@ -18,17 +18,6 @@ static const mm_option options[] = {
 };
 #undef MM_OPT_STRUCT
 
-/* The config with `module` in it; yours. */
-static mm_value *with_module(const mm_value *tta_cfg, mm_value *module)
-{
-    mm_value *config = mm_value_copy(tta_cfg);
-
-    if (config != NULL)
-        mm_dict_put(config, "module", module);
-    mm_value_unref(module);
-    return config;
-}
-
 static mm_build_args model_args(mm_value *config, const char *scope)
 {
     return (mm_build_args){
@@ -40,24 +29,17 @@ static mm_build_args model_args(mm_value *config, const char *scope)
     };
 }
 
-/* Looks at tta_cfg now, before a checkpoint is loaded. Any module will do for that. */
+/* Looks at tta_cfg now, before a checkpoint is loaded. */
 static mm_status init(void *data)
 {
     const struct prepare_tta_hook *self = data;
-    mm_value *any = mm_value_new_dict();
+    mm_build_args args =
+        model_args(self->tta_cfg, mm_instance_scope(mm_instance_of(data)));
 
-    if (mm_value_kind(self->tta_cfg) != MM_KIND_DICT) {
-        mm_value_unref(any);
+    if (mm_value_kind(self->tta_cfg) != MM_KIND_DICT)
         return mm_raise(MM_ECONFIG, "tta_cfg must be the dict of a model, not %s",
                         mm_value_type_name(self->tta_cfg));
-    }
-    mm_dict_put_str(any, "type", "mmengine.BaseDataPreprocessor");
-    mm_value *config = with_module(self->tta_cfg, any);
-    mm_build_args args = model_args(config, mm_instance_scope(mm_instance_of(data)));
-
-    (void)mm_build_check(&args);
-    mm_value_unref(config);
-    return mm_pending();
+    return mm_build_check(&args);
 }
 
 static mm_status before_test(void *data, mm_runner *runner)
@@ -66,9 +48,11 @@ static mm_status before_test(void *data, mm_runner *runner)
 
     if (self->is_wrapped)
         return MM_OK;
-    mm_value *config =
-        with_module(self->tta_cfg,
-                    mm_value_new_instance(mm_module_instance(mm_runner_model(runner))));
+    mm_value *config = mm_value_copy(self->tta_cfg);
+    mm_value *model =
+        mm_value_new_instance(mm_module_instance(mm_runner_model(runner)));
+
+    mm_dict_take(config, "module", model);
     mm_build_args args = model_args(config, runner->scope);
     mm_instance *instance = mm_build(&args);
 

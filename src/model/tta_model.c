@@ -8,7 +8,8 @@
 
 #define MM_OPT_STRUCT mm_base_tta_model
 const mm_option mm_base_tta_model_options[] = {
-    {"module", "the model to test", MM_OPT_BUILD_REQUIRED(module, "models")},
+    {"module", "the model to test; PrepareTTAHook puts in the runner's",
+     MM_OPT_BUILD(module, "models")},
     {"data_preprocessor", "replaces the model's own",
      MM_OPT_BUILD(data_preprocessor, "models")},
     {0},
@@ -18,6 +19,10 @@ const mm_option mm_base_tta_model_options[] = {
 mm_status mm_tta_model_init(void *data)
 {
     mm_base_tta_model *self = data;
+
+    if (self->module == NULL)
+        return mm_raise(MM_ECONFIG,
+                        "a model for test-time augmentation has no 'module'");
     mm_module *inner =
         mm_module_add_instance(mm_module_of(data), "module", self->module);
 

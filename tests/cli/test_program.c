@@ -54,7 +54,7 @@ static void test_usage_errors(void **state)
     check_run("$P train cfg.py --work_dri x", 2, "did you mean '--work-dir'?");
     check_run("$P train \"$T/none.py\"", 2, "no such file");
     check_run("$P test cfg.py", 2, "CHECKPOINT is missing");
-    check_run("$P test cfg.py a.pth --tta", 2, "--tta is not available yet");
+    check_run("$P test cfg.py a.pth --show", 2, "--show is not available yet");
     check_run("$P completion tcsh", 2, "SHELL takes one of bash|zsh|fish");
 }
 

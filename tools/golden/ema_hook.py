@@ -11,11 +11,12 @@ import os
 import shutil
 import sys
 
-import torch
-from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+sys.path.append(sys.path.pop(0))  # a script beside this one has the name of a module of Python
+import torch  # noqa: E402
+from mmengine.hooks import Hook  # noqa: E402
+from mmengine.registry import HOOKS  # noqa: E402
 
-import toy_runner
+import toy_runner  # noqa: E402
 
 CASES = [
     dict(momentum=0.1),

@@ -2,7 +2,6 @@
 linear layers around a batch norm, the mean absolute error. tests/torch/hook_parts.c has the
 same. Needs mmengine.
 """
-import logging
 import sys
 import tempfile
 
@@ -80,6 +79,5 @@ def config(work_dir, **more):
 def make_runner(**more):
     """A runner in a new folder of its own."""
     torch.set_num_threads(1)
-    logging.disable(logging.INFO)
     work_dir = tempfile.mkdtemp()
     return Runner.from_cfg(__import__('mmengine').Config(config(work_dir, experiment_name=work_dir[-8:], **more)))
