@@ -10,7 +10,7 @@
 #include "mmengine/memory.h"
 #include "tensor/profile.h"
 
-enum { COLUMN = 12, MAX_COLUMNS = 10 };
+enum { COLUMN = 12, MAX_COLUMNS = 11 };
 
 /* All calls of a name. Times in nanoseconds. */
 struct row {

@@ -44,7 +44,7 @@ static void assert_state(const char *what, const mm_value *want, const mm_value 
 
 static void assert_checkpoint(const char *dir, int epoch, const mm_value *want)
 {
-    char name[16];
+    char name[32];
 
     snprintf(name, sizeof(name), "epoch_%d.pth", epoch);
     mm_value *got = hook_parts_load(dir, name);
