@@ -358,7 +358,8 @@ static void print_times(const struct job *job, mm_value *log_tag, mmi_str *out)
 /* A float with num_digits; a text as it is; a tensor on lines of its own. */
 static void print_value(const struct job *job, const mm_value *value, mmi_str *out)
 {
-    const char *around = mm_value_kind(value) == MM_KIND_OBJECT ? "\n" : "";
+    const mm_object_ops *ops = mm_value_object_ops(value);
+    const char *around = ops != NULL && strcmp(ops->name, "tensor") == 0 ? "\n" : "";
 
     if (mm_value_kind(value) == MM_KIND_F64) {
         print_fixed(job, out, mm_value_f64(value));
