@@ -14,7 +14,7 @@ struct memory_hook {
 #define MM_OPT_STRUCT struct memory_hook
 static const mm_option options[] = {
     {"interval", "training iterations between two looks",
-     MM_OPT_I64(interval, 10, 1, INT64_MAX)},
+     MM_OPT_I64(interval, 50, 1, INT64_MAX)},
     {0},
 };
 #undef MM_OPT_STRUCT

@@ -375,10 +375,36 @@ void *data(mm_tensor *handle, mm_dtype wanted)
     });
 }
 
+// The number of a plain tensor in host memory, without the dispatcher: losses are read
+// in every iteration. False: it is none.
+bool read_plainly(const at::Tensor &x, mm_number *out)
+{
+    if (!x.is_cpu() || x.layout() != at::kStrided || x.numel() != 1 || x.is_neg()) {
+        return false;
+    }
+    switch (x.scalar_type()) {
+    case at::kFloat:
+        *out = mm_number_f64(*static_cast<const float *>(x.data_ptr()));
+        return true;
+    case at::kDouble:
+        *out = mm_number_f64(*static_cast<const double *>(x.data_ptr()));
+        return true;
+    case at::kLong:
+        *out = mm_number_i64(*static_cast<const int64_t *>(x.data_ptr()));
+        return true;
+    default:
+        return false;
+    }
+}
+
 mm_status item(const mm_tensor *handle, mm_number *out)
 {
     return guard("item", {handle}, MM_ETORCH, [&] {
         borrowed x(handle);
+
+        if (read_plainly(*x, out)) {
+            return MM_OK;
+        }
         at::Scalar value = x->item();
 
         *out = mm_number();
