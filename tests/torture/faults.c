@@ -49,6 +49,8 @@ __attribute__((constructor)) static void begin(void)
     const char *plan = getenv("MM_TORTURE");
     const char *trace = getenv("MM_TORTURE_TRACE");
 
+    if (real_open != NULL) /* another library's constructor was first */
+        return;
     REAL(open);
     REAL(write);
     REAL(pwrite);
@@ -154,18 +156,21 @@ static int open_file(const char *path, int flags, mode_t mode)
 
 int open(const char *path, int flags, ...)
 {
+    begin();
     MODE(flags)
     return open_file(path, flags, mode);
 }
 
 int open64(const char *path, int flags, ...)
 {
+    begin();
     MODE(flags)
     return open_file(path, flags, mode);
 }
 
 ssize_t write(int file, const void *data, size_t size)
 {
+    begin();
     const char *what = due("write", path_of(file));
 
     if (before(what))
@@ -181,6 +186,7 @@ ssize_t write(int file, const void *data, size_t size)
 
 static ssize_t write_at(int file, const void *data, size_t size, off_t offset)
 {
+    begin();
     const char *what = due("write", path_of(file));
 
     if (before(what))
@@ -218,16 +224,19 @@ static int sync_file(int file, int (*real)(int))
 
 int fsync(int file)
 {
+    begin();
     return sync_file(file, real_fsync);
 }
 
 int fdatasync(int file)
 {
+    begin();
     return sync_file(file, real_fdatasync);
 }
 
 int rename(const char *from, const char *to)
 {
+    begin();
     const char *what = due("rename", to);
 
     if (before(what))
@@ -252,10 +261,12 @@ static int remove_file(const char *path, int (*real)(const char *))
 
 int unlink(const char *path)
 {
+    begin();
     return remove_file(path, real_unlink);
 }
 
 int remove(const char *path)
 {
+    begin();
     return remove_file(path, real_remove);
 }
