@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <ATen/ExpandUtils.h>
@@ -132,13 +133,38 @@ template <class M> void fit(at::Tensor &grad, const M &metadata)
     }
 }
 
+// What a pass writes to. Blocks of this size are slow to get and to give back, so each
+// thread keeps those of its last pass.
+struct notes {
+    std::vector<visit> visits;
+    std::vector<uint32_t> table; // open addressing; its size is a power of two
+    std::vector<uint32_t> ready; // a heap of places in `visits`
+};
+
+thread_local std::unique_ptr<notes> spare_notes;
+
 class pass
 {
   public:
-    explicit pass(bool retain_graph) : retain_graph_(retain_graph)
+    explicit pass(bool retain_graph)
+        : retain_graph_(retain_graph),
+          notes_(spare_notes ? std::move(spare_notes) : std::make_unique<notes>()),
+          visits_(notes_->visits), table_(notes_->table), ready_(notes_->ready)
     {
         visits_.reserve(usual_size);
         table_.assign(4 * usual_size, 0);
+    }
+
+    pass(const pass &) = delete;
+    pass &operator=(const pass &) = delete;
+
+    ~pass()
+    {
+        visits_.clear();
+        ready_.clear();
+        if (visits_.capacity() <= most_kept) {
+            spare_notes = std::move(notes_);
+        }
     }
 
     // Finds all nodes below `root` and counts their edges. False: not for us.
@@ -172,6 +198,7 @@ class pass
 
   private:
     static constexpr size_t usual_size = 64;
+    static constexpr size_t most_kept = 1 << 16; // nodes of a large model
 
     // Recorded earlier, to be run later.
     struct earlier {
@@ -274,9 +301,10 @@ class pass
     }
 
     bool retain_graph_;
-    std::vector<visit> visits_;
-    std::vector<uint32_t> table_; // open addressing; its size is a power of two
-    std::vector<uint32_t> ready_; // a heap of places in `visits_`
+    std::unique_ptr<notes> notes_;
+    std::vector<visit> &visits_;
+    std::vector<uint32_t> &table_;
+    std::vector<uint32_t> &ready_;
 };
 
 // Ones of the root's sizes, which are those of a number here.
