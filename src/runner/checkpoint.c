@@ -1,6 +1,6 @@
-/* Checkpoint files: tensors between memory and the .pth container, whole files in and
- * out, publishing. What a run puts into one is save.c's, how it comes back load.c's and
- * resume.c's. Source: mmengine/runner/checkpoint.py.
+/* Checkpoint files: whole files in and out, publishing. What a run puts into one is
+ * save.c's, how it comes back load.c's and resume.c's. Source:
+ * mmengine/runner/checkpoint.py.
  */
 #include <string.h>
 
@@ -11,65 +11,7 @@
 #include "mmengine/pth.h"
 #include "runner/checkpoint_tree.h"
 #include "runner/internal.h"
-
-bool mmi_describe_tensor(const mm_tensor *tensor, mm_pth_tensor *out, bool *out_is_cpu)
-{
-    mm_tensor_info info;
-
-    if (mm_tensor_info_get(tensor, &info) < 0)
-        return false;
-    *out = (mm_pth_tensor){
-        .dtype = info.dtype,
-        .ndim = info.ndim,
-        .offset = info.storage_offset,
-        .memory = info.storage,
-        .memory_bytes = info.storage_bytes,
-    };
-    memcpy(out->sizes, info.sizes, sizeof(out->sizes));
-    memcpy(out->strides, info.strides, sizeof(out->strides));
-    *out_is_cpu = info.is_cpu;
-    return true;
-}
-
-/* Where a tensor's bytes are. One on a device is copied into the open scope first. */
-static bool describe(void *user, const mm_value *object, mm_pth_tensor *out)
-{
-    mm_tensor *tensor = mm_value_find_tensor(object);
-    bool is_cpu = true;
-    (void)user;
-
-    if (tensor == NULL || !mmi_describe_tensor(tensor, out, &is_cpu))
-        return false;
-    if (is_cpu)
-        return true;
-    tensor = mm_to(tensor, .device = "cpu");
-    return tensor != NULL && mmi_describe_tensor(tensor, out, &is_cpu);
-}
-
-static void release_storage(void *storage)
-{
-    mm_pth_storage_unref(storage);
-}
-
-/* A tensor over the file's mapped bytes: read-only, copied by whoever loads it. */
-static mm_value *make(void *user, const mm_pth_tensor *tensor)
-{
-    const char *data = mm_pth_storage_data(tensor->storage);
-    mm_scope scope = mm_scope_open();
-    mm_value *value = NULL;
-    (void)user;
-
-    if (data != NULL) {
-        const char *first =
-            data + (size_t)tensor->offset * mm_dtype_size(tensor->dtype);
-
-        value = mm_value_new_tensor(mm_from_memory(
-            (void *)(uintptr_t)first, tensor->dtype, tensor->ndim, tensor->sizes,
-            tensor->strides, release_storage, mm_pth_storage_ref(tensor->storage)));
-    }
-    mm_scope_close(scope);
-    return value;
-}
+#include "tensor/stored.h"
 
 mm_status mm_checkpoint_save(const char *path, const mm_value *checkpoint)
 {
@@ -78,7 +20,7 @@ mm_status mm_checkpoint_save(const char *path, const mm_value *checkpoint)
     (void)mm_pth_write(&(mm_pth_write_args){
         .path = path,
         .root = checkpoint,
-        .describe = describe,
+        .describe = mmi_stored_describe,
     });
     mm_scope_close(scope);
     return mm_pending();
@@ -86,7 +28,8 @@ mm_status mm_checkpoint_save(const char *path, const mm_value *checkpoint)
 
 mm_value *mm_checkpoint_load(const char *path)
 {
-    mm_value *checkpoint = mm_pth_read(&(mm_pth_read_args){.path = path, .make = make});
+    mm_value *checkpoint =
+        mm_pth_read(&(mm_pth_read_args){.path = path, .make = mmi_stored_view});
 
     if (checkpoint != NULL && mm_value_kind(checkpoint) != MM_KIND_DICT)
         (void)mm_raise(MM_EDATA, "checkpoint '%s' holds a %s, not a dict", path,

@@ -18,6 +18,7 @@
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
 #include "mmengine/parallel.h"
+#include "tensor/stored.h"
 
 enum { ALIGNMENT = 64, PIECE = 1 << 20 };
 

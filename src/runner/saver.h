@@ -42,7 +42,4 @@ bool mmi_saver_is_done(const mmi_saver *saver);
  * way. Works while an error is pending. */
 mmi_save *mmi_saver_finish(mmi_saver *saver);
 
-/* checkpoint.c: where a tensor's storage is, on its own device. False on error. */
-bool mmi_describe_tensor(const mm_tensor *tensor, mm_pth_tensor *out, bool *out_is_cpu);
-
 #endif

@@ -6,21 +6,12 @@
 #include "fileio/pickle.h"
 #include "mmengine/ops.h"
 
-bool mmi_stored_describe(void *user, const mm_value *object, mm_pth_tensor *out)
+bool mmi_describe_tensor(const mm_tensor *tensor, mm_pth_tensor *out, bool *out_is_cpu)
 {
-    mm_tensor *tensor = mm_value_find_tensor(object);
     mm_tensor_info info;
 
-    (void)user;
-    if (tensor == NULL || mm_tensor_info_get(tensor, &info) < 0) {
+    if (mm_tensor_info_get(tensor, &info) < 0)
         return false;
-    }
-    if (!info.is_cpu) {
-        tensor = mm_to(tensor, .device = "cpu");
-        if (tensor == NULL || mm_tensor_info_get(tensor, &info) < 0) {
-            return false;
-        }
-    }
     *out = (mm_pth_tensor){
         .dtype = info.dtype,
         .ndim = info.ndim,
@@ -30,25 +21,61 @@ bool mmi_stored_describe(void *user, const mm_value *object, mm_pth_tensor *out)
     };
     memcpy(out->sizes, info.sizes, sizeof(out->sizes));
     memcpy(out->strides, info.strides, sizeof(out->strides));
+    *out_is_cpu = info.is_cpu;
     return true;
+}
+
+bool mmi_stored_describe(void *user, const mm_value *object, mm_pth_tensor *out)
+{
+    mm_tensor *tensor = mm_value_find_tensor(object);
+    bool is_cpu = true;
+    (void)user;
+
+    if (tensor == NULL || !mmi_describe_tensor(tensor, out, &is_cpu))
+        return false;
+    if (is_cpu)
+        return true;
+    tensor = mm_to(tensor, .device = "cpu");
+    return tensor != NULL && mmi_describe_tensor(tensor, out, &is_cpu);
+}
+
+static void release_storage(void *storage)
+{
+    mm_pth_storage_unref(storage);
+}
+
+/* The tensor over the storage's bytes, in the open scope. */
+static mm_tensor *view_of(const mm_pth_tensor *tensor)
+{
+    const char *data = mm_pth_storage_data(tensor->storage);
+
+    if (data == NULL)
+        return NULL;
+    const char *first = data + (size_t)tensor->offset * mm_dtype_size(tensor->dtype);
+
+    return mm_from_memory((void *)(uintptr_t)first, tensor->dtype, tensor->ndim,
+                          tensor->sizes, tensor->strides, release_storage,
+                          mm_pth_storage_ref(tensor->storage));
+}
+
+mm_value *mmi_stored_view(void *user, const mm_pth_tensor *tensor)
+{
+    mm_scope scope = mm_scope_open();
+    mm_tensor *view = view_of(tensor);
+    mm_value *value = view == NULL ? NULL : mm_value_new_tensor(view);
+    (void)user;
+
+    mm_scope_close(scope);
+    return value;
 }
 
 mm_value *mmi_stored_copy(void *user, const mm_pth_tensor *tensor)
 {
-    const char *data = mm_pth_storage_data(tensor->storage);
     mm_scope scope = mm_scope_open();
-    mm_value *value = NULL;
-
+    mm_tensor *view = view_of(tensor);
+    mm_value *value = view == NULL ? NULL : mm_value_new_tensor(mm_clone(view));
     (void)user;
-    if (data != NULL) {
-        const char *first =
-            data + (size_t)tensor->offset * mm_dtype_size(tensor->dtype);
-        mm_tensor *view =
-            mm_from_memory((void *)(uintptr_t)first, tensor->dtype, tensor->ndim,
-                           tensor->sizes, tensor->strides, NULL, NULL);
 
-        value = mm_value_new_tensor(mm_clone(view));
-    }
     mm_scope_close(scope);
     return value;
 }

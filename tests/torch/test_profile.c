@@ -7,7 +7,7 @@
 #include "mmengine/ops.h"
 #include "mmengine/profile.h"
 
-/* The events of tools/golden/profile.py. */
+/* The events of tools/golden/profiles.py. */
 static mm_profile *golden_profile(const mm_value *root)
 {
     const mm_value *events = mm_dict_get(root, "events");

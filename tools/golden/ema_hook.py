@@ -11,7 +11,6 @@ import os
 import shutil
 import sys
 
-sys.path.append(sys.path.pop(0))  # a script beside this one has the name of a module of Python
 import torch  # noqa: E402
 from mmengine.hooks import Hook  # noqa: E402
 from mmengine.registry import HOOKS  # noqa: E402

@@ -15,7 +15,6 @@ import shutil
 import sys
 import tempfile
 
-sys.path.append(sys.path.pop(0))  # a script beside this one has the name of a module of Python
 import toy_runner  # noqa: E402
 
 HEAD = re.compile(r'Exp name|(?:Epoch|Iter)\(\w+\)\s+(?:\[[^\]]*\])+')

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables of torch.autograd.profiler_util over events made up here: profile.py OUT.json
+"""Tables of torch.autograd.profiler_util over events made up here: profiles.py OUT.json
 
 Random trees of calls on two threads, with sizes, bytes and operations. Needs torch.
 """
@@ -73,7 +73,7 @@ def main(out):
                 call['bytes'] = 0
         profiles.append(dict(flags=flags, events=calls, tables=list(tables(torch_events(calls, flags)))))
     with open(out, 'w') as file:
-        json.dump(dict(source='tools/golden/profile.py, torch 2.13.0, seed 11', profiles=profiles), file, indent=0)
+        json.dump(dict(source='tools/golden/profiles.py, torch 2.13.0, seed 11', profiles=profiles), file, indent=0)
         file.write('\n')
 
 
