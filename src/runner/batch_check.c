@@ -65,12 +65,11 @@ static void count_numbers(mmi_look *look, mm_tensor *tensor)
                      is_double ? ((const double *)data)[i] : ((const float *)data)[i]);
 }
 
-/* Takes `where`. */
-static mmi_look look_at(char *where, mm_tensor *tensor)
+/* Without `where`. */
+static mmi_look look_at(mm_tensor *tensor)
 {
     mm_scope scope = mm_scope_open();
     mmi_look look = {
-        .where = where,
         .what = mm_tensor_describe(tensor),
         .is_float = is_float(mm_tensor_dtype(tensor)),
         .num_all = mm_numel(tensor),
@@ -105,7 +104,9 @@ static bool is_bad(const mmi_look *look)
 /* Adds a look; of those that are finite only if `all`. True if it was not. */
 static bool add_look(mmi_looks *looks, char *where, mm_tensor *tensor, bool all)
 {
-    mmi_look look = look_at(where, tensor);
+    mmi_look look = look_at(tensor);
+
+    look.where = where;
     bool was_bad = is_bad(&look);
 
     if ((!was_bad && !all) || !mmi_vec_push(looks, look))

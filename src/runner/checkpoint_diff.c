@@ -172,9 +172,17 @@ static void put_distance(mm_value *row, const struct distance *distance, int64_t
     mm_dict_put_i64(row, "elements", count);
 }
 
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static bool is_same(double a, double b, bool exact)
 {
-    return exact ? memcmp(&a, &b, sizeof a) == 0 : a == b || (isnan(a) && isnan(b));
+    return exact ? bits_of(a) == bits_of(b) : a == b || (isnan(a) && isnan(b));
 }
 
 /* The elements of one dtype at two places; `count` parts. */

@@ -323,7 +323,7 @@ void mmi_saves_free(mm_runner *runner);
 
 /* load.c */
 /* Opens a file, lets hooks look at it, loads the weights. The checkpoint is yours. */
-mm_value *mmi_open_checkpoint(mm_runner *runner, const char *path, bool strict);
+mm_value *mmi_open_checkpoint(mm_runner *runner, const char *name, bool strict);
 mm_status mmi_load_or_resume(mm_runner *runner, mm_mode mode);
 /* The config's load_cfg; MM_ECONFIG with the place. */
 mm_status mmi_load_cfg_check(const mm_runner *runner);

@@ -110,18 +110,20 @@ static mm_status read_row(mmi_log_rows *rows, const mm_value *dict, bool by_epoc
     return read_options(row, dict);
 }
 
-mm_status mmi_log_rows_read(mmi_log_rows *rows, const mm_value *list, bool by_epoch)
+mm_status mmi_log_rows_read(mmi_log_rows *rows, const mm_value *custom_cfg,
+                            bool by_epoch)
 {
     *rows = (mmi_log_rows){0};
-    if (mm_value_is_none(list))
+    if (mm_value_is_none(custom_cfg))
         return mm_pending();
-    if (mm_value_kind(list) != MM_KIND_LIST && mm_value_kind(list) != MM_KIND_TUPLE)
-        return mm_raise(MM_ECONFIG, "custom_cfg is a list of dicts, got a %s",
-                        mm_value_type_name(list));
-    rows->data = mm_alloc_array(mm_value_len(list) + 1, sizeof(*rows->data));
-    for (size_t i = 0; rows->data != NULL && i < mm_value_len(list); i++) {
-        if (read_row(rows, mm_list_get(list, i), by_epoch) < 0) {
-            (void)mm_error_locate(mm_list_source(list, i));
+    if (mm_value_kind(custom_cfg) != MM_KIND_LIST &&
+        mm_value_kind(custom_cfg) != MM_KIND_TUPLE)
+        return mm_raise(MM_ECONFIG, "custom_cfg is a custom_cfg of dicts, got a %s",
+                        mm_value_type_name(custom_cfg));
+    rows->data = mm_alloc_array(mm_value_len(custom_cfg) + 1, sizeof(*rows->data));
+    for (size_t i = 0; rows->data != NULL && i < mm_value_len(custom_cfg); i++) {
+        if (read_row(rows, mm_list_get(custom_cfg, i), by_epoch) < 0) {
+            (void)mm_error_locate(mm_list_source(custom_cfg, i));
             return mm_error_frame("while reading custom_cfg[%zu]", i);
         }
     }

@@ -214,9 +214,13 @@ static mm_status add_pieces(mmi_saver *saver, const mmi_pth_bytes *bytes, char *
     const char *from = bytes->memory;
 
     for (size_t at = 0; at < bytes->size && !mm_has_error(); at += PIECE) {
-        size_t size = bytes->size - at < PIECE ? bytes->size - at : PIECE;
+        struct piece piece = {
+            .from = from + at,
+            .size = bytes->size - at < PIECE ? bytes->size - at : PIECE,
+        };
 
-        (void)mmi_vec_push(&saver->pieces, (struct piece){to + at, from + at, size});
+        piece.to = to + at;
+        (void)mmi_vec_push(&saver->pieces, piece);
     }
     return mm_pending();
 }

@@ -17,5 +17,5 @@ train_dataloader = dict(
 test_dataloader = dict(dataset=dict(type='CIFAR10'))
 test_cfg = dict()
 test_evaluator = [dict(type='Accuracy'), dict(type='ShapeBiasMetric')]
-tta_model = dict(type='AverageClsScoreTTA')
+tta_model = dict(type='mmseg.SegTTAModel')
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='WandbVisBackend')])
