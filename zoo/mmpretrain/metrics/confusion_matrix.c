@@ -38,7 +38,7 @@ static int64_t largest(mm_tensor *row)
         is_ordered = scores[i] == scores[i];
         best = scores[i] > scores[best] ? i : best;
     }
-    return is_ordered ? best : mm_item_i64(mm_argmax(row, 0, false));
+    return is_ordered ? best : mm_item_i64(mm_argmax(mmz_widen(row), 0, false));
 }
 
 static mm_status process(void *data, mm_value *data_batch, mm_value *data_samples)

@@ -72,12 +72,9 @@ static mm_status predict(const struct multi_label *self, mm_tensor *row, int8_t 
         return mm_pending();
     }
     const mm_i64s bound = {&self->topk.value, 1};
-    mm_tensor *order = NULL;
-    const int64_t *best =
-        mm_topk(row, mmz_check_topk(&bound, row), 0, true, &order) == NULL
-            ? NULL
-            : mm_data(order, MM_DTYPE_I64);
+    const int64_t *best = NULL;
 
+    (void)mmz_topk(row, mmz_check_topk(&bound, row), &best);
     for (int64_t i = 0; best != NULL && i < self->topk.value; i++)
         out[best[i]] = 1;
     return mm_pending();

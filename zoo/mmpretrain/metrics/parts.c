@@ -111,14 +111,30 @@ static bool is_settled(const struct tally *tally, const mm_i64s *bounds)
     return true;
 }
 
+mm_tensor *mmz_widen(mm_tensor *row)
+{
+    mm_dtype dtype = mm_tensor_dtype(row);
+
+    return dtype == MM_DTYPE_F16 || dtype == MM_DTYPE_BF16 ? mm_cast(row, MM_DTYPE_F32)
+                                                           : row;
+}
+
+mm_tensor *mmz_topk(mm_tensor *row, int64_t k, const int64_t **out_order)
+{
+    mm_tensor *order = NULL;
+    mm_tensor *scores = mm_topk(mmz_widen(row), k, 0, true, &order);
+
+    *out_order = scores == NULL ? NULL : mm_data(order, MM_DTYPE_I64);
+    return *out_order == NULL ? NULL : scores;
+}
+
 /* The place of `label` in torch's order of the row's best `k`; -1 if it is not there.
  */
 static int64_t find_place(mm_tensor *row, int64_t k, int64_t label)
 {
-    mm_tensor *order = NULL;
-    const int64_t *indices =
-        mm_topk(row, k, 0, true, &order) == NULL ? NULL : mm_data(order, MM_DTYPE_I64);
+    const int64_t *indices = NULL;
 
+    (void)mmz_topk(row, k, &indices);
     for (int64_t i = 0; indices != NULL && i < k; i++)
         if (indices[i] == label)
             return i;
@@ -156,11 +172,11 @@ int64_t mmz_best(mm_tensor *row, double *out_score)
         if (found.unordered == 0 && found.equal == 1)
             return best;
     }
-    mm_tensor *order = NULL;
-    mm_tensor *score = mm_topk(row, 1, 0, true, &order);
+    const int64_t *order = NULL;
+    mm_tensor *score = mmz_topk(row, 1, &order);
 
-    *out_score = mm_item(score);
-    return mm_item_i64(order);
+    *out_score = score == NULL ? 0.0 : mm_item(score);
+    return order == NULL ? 0 : order[0];
 }
 
 int64_t mmz_check_topk(const mm_i64s *topk, const mm_tensor *row)

@@ -23,6 +23,10 @@ int64_t mmz_sample_i64(const mm_value *sample, const char *name, int64_t fallbac
 int64_t mmz_rank(mm_tensor *row, int64_t label, const mm_i64s *bounds);
 /* The first index in that order, and its score. */
 int64_t mmz_best(mm_tensor *row, double *out_score);
+/* Half precision as float32, which orders alike: libtorch 1.13 cannot rank it. */
+mm_tensor *mmz_widen(mm_tensor *row);
+/* The best `k` scores, in torch's order, and their places; scope-owned. */
+mm_tensor *mmz_topk(mm_tensor *row, int64_t k, const int64_t **out_order);
 /* The largest of some bounds; MM_ECONFIG if a row is too short for it. */
 int64_t mmz_check_topk(const mm_i64s *topk, const mm_tensor *row);
 
