@@ -3,6 +3,7 @@
 #define TESTS_CLI_PROGRAM_H
 
 #include "check.h"
+#include "temp_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,16 +49,12 @@ static inline void check_run(const char *command, int code, const char *text)
 /* A setup and teardown that make and remove the folder $T. */
 static inline int make_folder(void **state)
 {
-    const char *base = getenv("TMPDIR");
-    /* lint: allow machine-path, what POSIX has where TMPDIR says nothing */
-    const char *otherwise = "/tmp";
     static char path[512];
 
     (void)state;
-    (void)snprintf(path, sizeof(path), "%s/mmengine-test-XXXXXX",
-                   base != NULL && base[0] != '\0' ? base : otherwise);
-    if (mkdtemp(path) == NULL || setenv("T", path, 1) != 0 ||
-        unsetenv("MMENGINE_CACHE_DIR") != 0 || setenv("XDG_CACHE_HOME", path, 1) != 0) {
+    if (!make_temp_folder(path, sizeof(path), "mmengine-test") ||
+        setenv("T", path, 1) != 0 || unsetenv("MMENGINE_CACHE_DIR") != 0 ||
+        setenv("XDG_CACHE_HOME", path, 1) != 0) {
         return -1;
     }
     return unsetenv("NO_COLOR") == 0 && unsetenv("FORCE_COLOR") == 0 ? 0 : -1;

@@ -2,6 +2,8 @@
  * so that the random state matters. */
 #include "runner_parts.h"
 
+#include "temp_folder.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -368,12 +370,10 @@ int parts_register(void)
 
 char *parts_new_dir(void)
 {
-    const char *root = getenv("TMPDIR");
-    /* lint: allow machine-path, what POSIX has where TMPDIR says nothing */
-    char *dir = mm_strfmt("%s/mm-runner-XXXXXX", root == NULL ? "/tmp" : root);
+    char dir[512];
 
-    assert_non_null(mkdtemp(dir));
-    return dir;
+    assert_true(make_temp_folder(dir, sizeof(dir), "mm-runner"));
+    return mm_strdup(dir);
 }
 
 static void remove_tree(const char *dir)

@@ -75,6 +75,37 @@ static void assert_refused(const char *more, const char *message)
     parts_remove_dir(dir);
 }
 
+/* Whoever waits for a metric of a set that a validation leaves out waits on. */
+static void sets_that_sit_out_are_waited_for(void **state)
+{
+    char *dir = parts_new_dir();
+    mm_config *config;
+    mm_runner *runner = open_runner(
+        dir,
+        SETS "train_cfg['max_epochs'] = 4\n"
+             "val_cfg = dict(intervals=dict(noisy=2))\n"
+             "default_hooks = dict(checkpoint=dict(type='CheckpointHook',\n"
+             "    save_best='noisy/toy/error', rule='less'))\n"
+             "custom_hooks = [dict(type='EarlyStoppingHook', strict=True,\n"
+             "    monitor='noisy/toy/error', rule='less', patience=2, min_delta=9.0)]\n"
+             "param_scheduler = dict(type='ReduceOnPlateauLR',\n"
+             "    monitor='noisy/toy/error', patience=0, threshold=9.0, factor=0.5)\n",
+        &config);
+    (void)state;
+
+    assert_int_equal(mm_runner_train(runner), MM_OK);
+    assert_int_equal(mm_runner_epoch(runner), 4);
+    assert_int_equal(updates_of(runner, "val/noisy/toy/error"), 2);
+    mm_value *lr = mm_optim_wrapper_get_lr(mm_runner_optim_wrapper(runner));
+
+    assert_true(fabs(mm_value_f64(mm_list_get(mm_dict_get(lr, "lr"), 0)) - 0.025) <
+                1e-12); /* two looks: the first is the best, the second no better */
+    mm_value_unref(lr);
+    assert_non_null(mm_hub_find_info(mm_runner_hub(runner), "best_score"));
+    close_runner(runner, config);
+    parts_remove_dir(dir);
+}
+
 static void sets_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
@@ -309,6 +340,7 @@ int test_loops(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(several_sets_have_prefixes_and_intervals, set_up),
+        cmocka_unit_test_setup(sets_that_sit_out_are_waited_for, set_up),
         cmocka_unit_test_setup(sets_that_do_not_fit_are_refused, set_up),
         cmocka_unit_test_setup(losses_behind_predictions_become_metrics, set_up),
         cmocka_unit_test_setup(a_loop_of_a_plugin_runs, set_up),

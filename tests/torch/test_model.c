@@ -2,6 +2,7 @@
  * of images against MMEngine's preprocessor, a model of the user's own trained from C,
  * weights from a file. */
 #include "nn_check.h"
+#include "runner_parts.h"
 
 #include "mmengine/ops.h"
 #include "mmengine/optim.h"
@@ -424,13 +425,11 @@ static void write_checkpoint(mm_module *model, const char *path)
 static void test_pretrained(void **state)
 {
     (void)state;
-    /* lint: allow machine-path, the one folder that POSIX has for this */
-    char path[] = "/tmp/mm_test_model_XXXXXX";
-    int file = mkstemp(path);
-    char json[512];
+    char *dir = parts_new_dir();
+    char *path = mm_path_join(dir, "source.pth");
+    char json[1024];
     mm_module *source = mm_module_new(&own_component);
 
-    assert_true(file >= 0);
     write_checkpoint(source, path);
     (void)snprintf(json, sizeof(json),
                    "[{\"type\": \"Pretrained\", \"checkpoint\": \"%s\", \"prefix\":"
@@ -457,8 +456,8 @@ static void test_pretrained(void **state)
     check_error(MM_EDATA);
     mm_module_unref(target);
     mm_value_unref(cfg);
-    (void)fclose(fdopen(file, "r"));
-    (void)remove(path);
+    mm_free(path);
+    parts_remove_dir(dir);
     mm_module_unref(source);
 }
 

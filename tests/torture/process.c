@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "temp_folder.h"
 #include "torture.h"
 
 struct tt_places tt_places;
@@ -50,9 +51,6 @@ void tt_remove_tree(const char *path)
 
 bool tt_setup(const char *program, const char *faults, const char *source)
 {
-    const char *base = getenv("TMPDIR");
-    /* lint: allow machine-path, what POSIX has where TMPDIR says nothing */
-    const char *otherwise = "/tmp";
     char cache[600], plugins[1024];
 
     tt_places.program = realpath(program, NULL);
@@ -61,10 +59,8 @@ bool tt_setup(const char *program, const char *faults, const char *source)
     if (tt_places.program == NULL || tt_places.faults == NULL ||
         tt_places.source == NULL)
         return false;
-    (void)snprintf(tt_places.folder, sizeof(tt_places.folder),
-                   "%s/mmengine-torture-XXXXXX",
-                   base != NULL && base[0] != '\0' ? base : otherwise);
-    if (mkdtemp(tt_places.folder) == NULL)
+    if (!make_temp_folder(tt_places.folder, sizeof(tt_places.folder),
+                          "mmengine-torture"))
         return false;
     (void)snprintf(cache, sizeof(cache), "%s/cache", tt_places.folder);
     (void)snprintf(plugins, sizeof(plugins), "%s/examples/plugins", tt_places.source);
