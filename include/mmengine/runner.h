@@ -176,6 +176,10 @@ MM_API mm_value *mm_runner_optim_config(const mm_runner *runner);
 /** The loader of a mode, built if it was not yet. */
 MM_API mm_loader *mm_runner_loader(mm_runner *runner, mm_mode mode);
 MM_API mm_evaluator *mm_runner_evaluator(mm_runner *runner, mm_mode mode);
+/** True if the last validation left out the data set that `metric` ("<name>/...") is
+ * of, since that one has an interval of its own: whoever waits for the metric waits on.
+ */
+MM_API bool mm_runner_leaves_out(const mm_runner *runner, const char *metric);
 MM_API const char *mm_runner_work_dir(const mm_runner *runner);
 MM_API const char *mm_runner_log_dir(const mm_runner *runner);
 MM_API const char *mm_runner_timestamp(const mm_runner *runner);

@@ -68,6 +68,8 @@ struct mm_param_scheduler_ops {
     /** optional: a scheduler that waits for metrics. Looks at one validation and says
      * whether the rule applies now; `value` then gives the new values */
     mm_status (*judge)(void *self, const mm_value *metrics, bool *out_apply);
+    /** required with `judge`: name of the metric it looks at */
+    const char *(*monitor)(const void *self);
     /** optional: least change that counts, with `judge` */
     double (*least_change)(const void *self);
     /** optional: adds MMEngine's attributes to a state dict, and reads them */
@@ -108,6 +110,8 @@ MM_API mm_status mm_param_scheduler_step_metrics(mm_param_scheduler *scheduler,
 MM_API bool mm_param_scheduler_by_epoch(const mm_param_scheduler *scheduler);
 /** True if it wants metrics: ReduceOnPlateau. */
 MM_API bool mm_param_scheduler_needs_metrics(const mm_param_scheduler *scheduler);
+/** The metric it waits for; NULL if it needs none. Borrowed. */
+MM_API const char *mm_param_scheduler_monitor(const mm_param_scheduler *scheduler);
 /** The option it drives: "lr". Borrowed. */
 MM_API const char *mm_param_scheduler_param_name(const mm_param_scheduler *scheduler);
 MM_API int64_t mm_param_scheduler_last_step(const mm_param_scheduler *scheduler);

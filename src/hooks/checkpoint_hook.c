@@ -20,7 +20,7 @@
 #include "mmengine/fileio.h"
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
-#include "runner/internal.h"
+#include "runner/saver.h"
 
 /* One watched metric. */
 struct indicator {
@@ -237,16 +237,6 @@ static mm_status load_state(void *data, const mm_value *state)
     return mm_pending();
 }
 
-static void remove_file(const char *path)
-{
-    if (path != NULL && mm_file_exists(path) && mm_file_remove(path) < 0) {
-        mm_error error;
-
-        (void)mm_error_take(&error);
-        mm_log(MM_LOG_WARN, "could not remove an old checkpoint: %s", error.message);
-    }
-}
-
 /* What the file that was resumed from has made needless. Names only: a file cannot make
  * us remove anything outside our folder. */
 static void remove_needless(struct checkpoint_hook *self)
@@ -259,7 +249,8 @@ static void remove_needless(struct checkpoint_hook *self)
                          ? NULL
                          : mm_path_join(self->folder, name);
 
-        remove_file(path);
+        if (path != NULL)
+            mmi_remove_old_file(path);
         mm_free(path);
     }
     mm_value_unref(self->needless);
@@ -280,7 +271,8 @@ static mm_status take_keep_ids(struct checkpoint_hook *self, mm_runner *runner)
            mm_value_len(self->keep_ids) > (size_t)self->max_keep_ckpts) {
         char *path = step_path(self, mm_value_i64(mm_list_get(self->keep_ids, 0)));
 
-        remove_file(path);
+        if (path != NULL)
+            mmi_remove_old_file(path);
         mm_free(path);
         mm_list_remove(self->keep_ids, 0);
     }
@@ -709,7 +701,8 @@ static mm_status after_val_epoch(void *data, mm_runner *runner, mm_value *metric
         const struct indicator *indicator = &self->indicators[i];
         mm_value *value = mm_dict_find(metrics, indicator->name);
 
-        if (value != NULL && mm_value_is_none(value))
+        if (mm_runner_leaves_out(runner, indicator->name) ||
+            (value != NULL && mm_value_is_none(value)))
             continue;
         double score = mm_metric_value(metrics, indicator->name);
 

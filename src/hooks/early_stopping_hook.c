@@ -127,6 +127,8 @@ static mm_status after_val_epoch(void *data, mm_runner *runner, mm_value *metric
     struct early_stopping_hook *self = data;
     mm_value *score = mm_dict_find(metrics, self->monitor);
 
+    if (mm_runner_leaves_out(runner, self->monitor))
+        return MM_OK;
     if (score == NULL)
         return is_missing(self, metrics);
     double value = mm_value_f64(score);

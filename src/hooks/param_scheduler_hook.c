@@ -33,8 +33,10 @@ static mm_status after_val_epoch(void *self, mm_runner *runner, mm_value *metric
     for (size_t i = 0; i < mm_runner_num_schedulers(runner) && !mm_has_error(); i++) {
         mm_param_scheduler *scheduler = mm_runner_scheduler(runner, i);
 
-        if (mm_param_scheduler_by_epoch(scheduler) &&
-            mm_param_scheduler_needs_metrics(scheduler))
+        const char *monitor = mm_param_scheduler_monitor(scheduler);
+
+        if (mm_param_scheduler_by_epoch(scheduler) && monitor != NULL &&
+            !mm_runner_leaves_out(runner, monitor))
             (void)mm_param_scheduler_step_metrics(scheduler, metrics);
     }
     return mm_pending();

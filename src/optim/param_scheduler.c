@@ -470,6 +470,12 @@ bool mm_param_scheduler_needs_metrics(const mm_param_scheduler *scheduler)
     return scheduler->ops->judge != NULL;
 }
 
+const char *mm_param_scheduler_monitor(const mm_param_scheduler *scheduler)
+{
+    return scheduler->ops->judge == NULL ? NULL
+                                         : scheduler->ops->monitor(scheduler->options);
+}
+
 const char *mm_param_scheduler_param_name(const mm_param_scheduler *scheduler)
 {
     return scheduler->param_name;

@@ -88,8 +88,10 @@ static bool is_better(const struct reduce_on_plateau *rule, double metric)
                                  : rule->best + rule->threshold);
 }
 
-static const char *monitor_of(const struct reduce_on_plateau *rule)
+static const char *monitor_of(const void *self)
 {
+    const struct reduce_on_plateau *rule = self;
+
     return rule->loaded_monitor != NULL ? rule->loaded_monitor : rule->monitor;
 }
 
@@ -244,7 +246,7 @@ static const mm_option reduce_on_plateau_rows[] = {
 };
 MMI_SCHEDULER_FORMS(reduce_on_plateau, ReduceOnPlateau, "reduction on a plateau",
                     .start = reduce_on_plateau_start, .value = reduce_on_plateau_value,
-                    .judge = reduce_on_plateau_judge,
+                    .judge = reduce_on_plateau_judge, .monitor = monitor_of,
                     .least_change = reduce_on_plateau_least,
                     .save_state = reduce_on_plateau_save,
                     .load_state = reduce_on_plateau_load);

@@ -226,6 +226,21 @@ bool mmi_sets_mark_due(mm_runner *runner, mm_mode mode, int64_t done, int64_t al
     return any;
 }
 
+bool mm_runner_leaves_out(const mm_runner *runner, const char *metric)
+{
+    const mmi_data_sets *sets = &runner->sets[MM_MODE_VAL];
+
+    for (size_t i = 0; i < sets->count; i++) {
+        const char *name = sets->data[i].name;
+        size_t size = name == NULL ? 0 : strlen(name);
+
+        if (size > 0 && !sets->data[i].is_due && strncmp(metric, name, size) == 0 &&
+            metric[size] == '/')
+            return true;
+    }
+    return false;
+}
+
 bool mmi_set_choose(mm_runner *runner, mm_mode mode, size_t nth)
 {
     mmi_data_sets *sets = &runner->sets[mode];

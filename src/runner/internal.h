@@ -277,9 +277,6 @@ const char *mmi_mode_key(mm_mode mode, const char *suffix);
 /* Our own key in a checkpoint; its layout's version is inside. */
 #define MMI_OWN_KEY "mmengine_c"
 enum { MMI_OWN_VERSION = 1 };
-/* Information of the hub: names of files in the work folder that were saved on request
- * and that no newer regular checkpoint has replaced. */
-#define MMI_REQUESTED_INFO "requested_ckpts"
 
 /* own_state.c */
 /* What an exact resume needs and MMEngine's keys do not hold; yours. */

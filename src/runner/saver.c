@@ -90,7 +90,7 @@ void mmi_save_free(mmi_save *save)
     mm_free(save);
 }
 
-static void remove_old(const char *path)
+void mmi_remove_old_file(const char *path)
 {
     if (mm_file_exists(path) && mm_file_remove(path) < 0) {
         mm_error error;
@@ -108,7 +108,7 @@ mm_status mmi_save_conclude(const mmi_save *save)
         return mm_error_frame("while naming it in '%s'", save->pointer);
     for (size_t i = 0; i < save->num_old; i++) {
         if (strcmp(save->old[i], path) != 0)
-            remove_old(save->old[i]);
+            mmi_remove_old_file(save->old[i]);
     }
     return mm_pending();
 }

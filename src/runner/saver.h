@@ -5,6 +5,10 @@
 #include "fileio/pth.h"
 #include "mmengine/runner.h"
 
+/* Information of the hub: names of files in the work folder that were saved on request
+ * and that no newer regular checkpoint has replaced. */
+#define MMI_REQUESTED_INFO "requested_ckpts"
+
 /* A checkpoint on its way from a request to a file. */
 typedef struct mmi_save {
     struct mmi_save *next;
@@ -20,6 +24,8 @@ typedef struct mmi_save {
 /* A copy of the request; NULL: MM_ENOMEM. */
 mmi_save *mmi_save_new(const mm_save_args *args, const char *work_dir);
 void mmi_save_free(mmi_save *save);
+/* Removes a file if it is there; where that fails is a warning. */
+void mmi_remove_old_file(const char *path);
 /* What follows once args.path is good: the pointer, then the removal of old files. */
 mm_status mmi_save_conclude(const mmi_save *save);
 
