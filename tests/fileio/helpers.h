@@ -2,7 +2,7 @@
 #ifndef TESTS_FILEIO_HELPERS_H
 #define TESTS_FILEIO_HELPERS_H
 
-#include "check.h"
+#include "scratch.h"
 
 #include <string.h>
 
@@ -35,20 +35,6 @@ static inline char *next_line(char **text)
     *newline = '\0';
     *text = newline + 1;
     return line;
-}
-
-/* A folder for one test; remove_scratch() frees it. */
-static inline char *make_scratch(void)
-{
-    char *folder = mmi_os_temp_dir("mm-fileio-");
-    check_ok();
-    return folder;
-}
-
-static inline void remove_scratch(char *folder)
-{
-    assert_int_equal(mmi_os_remove_tree(folder), MM_OK);
-    mm_free(folder);
 }
 
 static inline void check_repr(const mm_value *value, const char *expected)

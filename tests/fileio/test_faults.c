@@ -8,8 +8,7 @@
 
 #ifdef MM_FAULTS
 
-/* A task; true if it came to its end. */
-typedef bool (*task)(const char *folder);
+#include "sweep.h"
 
 static bool read_json(const char *folder)
 {
@@ -108,45 +107,6 @@ static bool read_gz(const char *folder)
     return data != NULL;
 }
 
-/* What a task left is complete, though perhaps not yet known to be on the disk. */
-static void check_left(const char *folder)
-{
-    mm_value *left = mm_list_dir(folder);
-
-    check_ok();
-    for (size_t i = 0; i < mm_value_len(left); i++) {
-        const char *name = mm_value_str(mm_list_get(left, i));
-        char *path = mm_path_join(folder, name);
-        assert_string_equal(name, "copy.pth");
-        assert_int_equal(mm_pth_verify(path), MM_OK);
-        assert_int_equal(mm_file_remove(path), MM_OK);
-        mm_free(path);
-    }
-    mm_value_unref(left);
-}
-
-static void sweep(task run)
-{
-    char *folder = make_scratch();
-    int64_t blocks = mm_live_blocks();
-    bool is_done = false;
-
-    for (int64_t n = 1; !is_done; n++) {
-        mmi_fail_at(n);
-        is_done = run(folder);
-        mmi_fail_at(0);
-        if (!is_done) {
-            mm_status status = mm_error_take(NULL); /* system calls fail too */
-            assert_true(status == MM_ENOMEM || status == MM_EIO);
-        }
-        assert_int_equal(mm_live_values(), 0);
-        assert_int_equal(mm_live_blocks(), blocks);
-        check_left(folder);
-    }
-    check_ok();
-    remove_scratch(folder);
-}
-
 /* A checkpoint over one that is there: whichever step fails, what is there afterwards
  * is the old file or the new one, whole, and nothing else. */
 static void test_replace(void **state)
@@ -194,7 +154,7 @@ static void test_replace(void **state)
     static void test_##run(void **state)                                               \
     {                                                                                  \
         (void)state;                                                                   \
-        sweep(run);                                                                    \
+        sweep(run, "copy.pth");                                                                    \
     }
 SWEEP(read_json)
 SWEEP(read_yaml)

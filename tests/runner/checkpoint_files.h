@@ -2,27 +2,13 @@
 #ifndef TESTS_RUNNER_CHECKPOINT_FILES_H
 #define TESTS_RUNNER_CHECKPOINT_FILES_H
 
-#include "check.h"
+#include "scratch.h"
 
 #include <string.h>
 
-#include "base/os.h"
 #include "mmengine/checkpoint.h"
 #include "mmengine/file.h"
 #include "mmengine/pth.h"
-
-static inline char *make_scratch(void)
-{
-    char *folder = mmi_os_temp_dir("mm-ckpt-");
-    check_ok();
-    return folder;
-}
-
-static inline void remove_scratch(char *folder)
-{
-    assert_int_equal(mmi_os_remove_tree(folder), MM_OK);
-    mm_free(folder);
-}
 
 /* A tensor of one dimension over memory that outlives it. */
 static inline mm_value *stored(mm_dtype dtype, size_t item_size, const void *memory,

@@ -9,11 +9,10 @@
 
 #ifdef MM_FAULTS
 
+#include "sweep.h"
+
 #define PYTHON "golden/fileio/checkpoint.pth"
 #define OTHER "golden/fileio/everything.pth"
-
-/* A task; true if it came to its end. */
-typedef bool (*task)(const char *folder);
 
 static bool diff(const char *folder)
 {
@@ -88,54 +87,16 @@ static bool replace(const char *folder)
     return text != NULL;
 }
 
-/* Every file that a task left can be read whole. */
-static void check_left(const char *folder)
-{
-    mm_value *left = mm_list_dir(folder);
-
-    check_ok();
-    for (size_t i = 0; i < mm_value_len(left); i++) {
-        char *path = mm_path_join(folder, mm_value_str(mm_list_get(left, i)));
-
-        assert_int_equal(mm_pth_verify(path), MM_OK);
-        assert_int_equal(mm_file_remove(path), MM_OK);
-        mm_free(path);
-    }
-    mm_value_unref(left);
-}
-
-static void sweep(task run)
-{
-    char *folder = make_scratch();
-    int64_t blocks = mm_live_blocks();
-    bool is_done = false;
-
-    for (int64_t n = 1; !is_done; n++) {
-        mmi_fail_at(n);
-        is_done = run(folder);
-        mmi_fail_at(0);
-        if (!is_done) {
-            mm_status status = mm_error_take(NULL); /* system calls fail too */
-            assert_true(status == MM_ENOMEM || status == MM_EIO);
-        }
-        assert_int_equal(mm_live_values(), 0);
-        assert_int_equal(mm_live_blocks(), blocks);
-        check_left(folder);
-    }
-    check_ok();
-    remove_scratch(folder);
-}
-
 static void test_tools(void **state)
 {
     (void)state;
-    sweep(diff);
-    sweep(describe);
-    sweep(to_half);
-    sweep(to_mmengine);
-    sweep(to_safetensors);
-    sweep(average);
-    sweep(replace);
+    sweep(diff, "new.pth");
+    sweep(describe, "new.pth");
+    sweep(to_half, "new.pth");
+    sweep(to_mmengine, "new.pth");
+    sweep(to_safetensors, "new.safetensors");
+    sweep(average, "new.pth");
+    sweep(replace, "new.pth");
 }
 
 int main(void)
