@@ -154,7 +154,7 @@ static void test_replace(void **state)
     static void test_##run(void **state)                                               \
     {                                                                                  \
         (void)state;                                                                   \
-        sweep(run, "copy.pth");                                                                    \
+        sweep(run, "copy.pth");                                                        \
     }
 SWEEP(read_json)
 SWEEP(read_yaml)
