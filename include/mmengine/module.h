@@ -12,6 +12,12 @@
 
 MM_BEGIN_DECLS
 
+/** Where a parameter lies between a network's input and its output. */
+typedef struct mm_layer_depth {
+    int64_t depth; /**< 0: the stem; count - 1: what follows the layers, as the head */
+    int64_t count; /**< how many depths there are */
+} mm_layer_depth;
+
 /** The functions of a module. One of `forward` and `call` is required. */
 struct mm_module_ops {
     /** optional, default: call with a tuple of one tensor, which must return a tensor
@@ -29,6 +35,16 @@ struct mm_module_ops {
     void (*mode_changed)(void *self, bool training);
     /** optional, default: no. Text inside the parentheses of the printed module. */
     MM_OWNED char *(*extra_repr)(const void *self);
+    /** optional, default: nothing. Before weights are loaded: may replace entries of
+     * `state`, a dict that is no one else's, to make them fit. Names of this module's
+     * tensors begin with `prefix` ("backbone.", or ""). Runs in a scope, without
+     * recording. Source: PyTorch's load_state_dict_pre_hook. */
+    mm_status (*before_load)(void *self, mm_value *state, const char *prefix);
+    /** optional, default: MM_EUNSUPPORTED. How deep parameter `name` of the whole model
+     * lies; `prefix` is where this module stands in it, names without it come after it.
+     * For learning rates that decay by layers. Source: MMPretrain's get_layer_depth. */
+    mm_status (*layer_depth)(const void *self, const char *name, const char *prefix,
+                             mm_layer_depth *out);
 };
 
 /** @name Making modules @{ */
@@ -129,6 +145,10 @@ MM_API mm_status mm_module_each_buffer(mm_module *module, bool persistent_only,
                                        mm_visit_tensor visit, void *user);
 /** The module itself (name "") and its descendants, parents first. */
 MM_API mm_status mm_module_each(mm_module *module, mm_visit_module visit, void *user);
+/** The depth of parameter `name` of the whole model by the module's own rule; `prefix`
+ * is where the module stands in it. MM_EUNSUPPORTED if it has no rule. */
+MM_API mm_status mm_module_layer_depth(mm_module *module, const char *name,
+                                       const char *prefix, mm_layer_depth *out);
 /** Elements of all parameters. */
 MM_API int64_t mm_module_num_params(mm_module *module, bool trainable_only);
 /** PyTorch's print of the tree; mm_free(). */

@@ -234,6 +234,58 @@ static mm_status copy_all(const mm_value *own, const mm_value *given)
     return mm_pending();
 }
 
+/* --- modules that make the file's tensors fit --- */
+
+struct mend {
+    const mm_value *given;
+    mm_value *changed; /* a dict of our own, once a module asks for it; or NULL */
+};
+
+static void copy_entries(struct mend *mend)
+{
+    size_t count = mm_value_len(mend->given);
+
+    mend->changed = mm_value_new_dict();
+    for (size_t i = 0; i < count && !mm_has_error(); i++) {
+        mm_dict_put_key(mend->changed, mm_dict_key_at(mend->given, i),
+                        mm_dict_at(mend->given, i));
+    }
+}
+
+static mm_status mend_module(struct mmi_walk *walk, mm_module *module)
+{
+    struct mend *mend = walk->user;
+
+    if (module->ops->before_load == NULL) {
+        return mm_pending();
+    }
+    if (mend->changed == NULL) {
+        copy_entries(mend);
+    }
+    char *prefix = mm_strfmt("%s%s", walk->path, walk->size > 0 ? "." : "");
+    mm_scope scope = mm_scope_open();
+    bool recorded = mm_grad_mode_set(false);
+
+    if (!mm_has_error() &&
+        module->ops->before_load(module->self, mend->changed, prefix) < 0) {
+        mm_error_frame("while fitting weights into %s (%s)", walk->path,
+                       mm_module_type(module));
+    }
+    mm_grad_mode_set(recorded);
+    mm_scope_close(scope);
+    mm_free(prefix);
+    return mm_pending();
+}
+
+/* The state dict as the modules want it: NULL if it stays as it is. */
+static mm_value *mended(mm_module *module, const mm_value *state_dict)
+{
+    struct mend mend = {.given = state_dict};
+
+    (void)mmi_walk(&(struct mmi_walk){.visit = mend_module, .user = &mend}, module);
+    return mend.changed;
+}
+
 mm_status mm_module_load_state_dict(mm_module *module, const mm_value *state_dict,
                                     bool strict, mm_load_report *out)
 {
@@ -246,11 +298,13 @@ mm_status mm_module_load_state_dict(mm_module *module, const mm_value *state_dic
                         "dict, got %s",
                         mm_value_type_name(state_dict));
     }
+    mm_value *changed = mended(module, state_dict);
     mm_value *own = mm_module_state_dict(module);
     mm_load_report report = {.missing = mm_value_new_list(),
                              .unexpected = mm_value_new_list(),
                              .mismatched = mm_value_new_list()};
 
+    state_dict = changed != NULL ? changed : state_dict;
     if (!mm_has_error() && compare_all(own, state_dict, &report) == MM_OK) {
         bool clean = mm_value_len(report.missing) == 0 &&
                      mm_value_len(report.unexpected) == 0 &&
@@ -263,6 +317,7 @@ mm_status mm_module_load_state_dict(mm_module *module, const mm_value *state_dic
         }
     }
     mm_value_unref(own);
+    mm_value_unref(changed);
     if (out != NULL && !mm_has_error()) {
         *out = report;
     } else {

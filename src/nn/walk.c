@@ -306,3 +306,26 @@ int64_t mm_module_num_params(mm_module *module, bool trainable_only)
     return mm_module_each_param(module, count_param, &count) == MM_OK ? count.elements
                                                                       : 0;
 }
+
+mm_status mm_module_layer_depth(mm_module *module, const char *name, const char *prefix,
+                                mm_layer_depth *out)
+{
+    if (mm_has_error()) {
+        return mm_pending();
+    }
+    if (module == NULL || name == NULL || prefix == NULL || out == NULL) {
+        return mm_raise(MM_EINVAL,
+                        "could not tell the depth of a parameter: %s is "
+                        "NULL",
+                        module == NULL ? "the module"
+                        : name == NULL ? "the name"
+                        : out == NULL  ? "out"
+                                       : "the prefix");
+    }
+    if (module->ops->layer_depth == NULL) {
+        mm_raise(MM_EUNSUPPORTED, "a %s does not say how deep its layers lie",
+                 mm_module_type(module));
+        return mm_error_hint("its component needs a layer_depth function");
+    }
+    return module->ops->layer_depth(module->self, name, prefix, out);
+}

@@ -1,5 +1,6 @@
 /* ImageClassifier: backbone, neck and head as one model.
  * Source: mmpretrain/models/classifiers/image.py. */
+#include "mmengine/memory.h"
 #include "mmengine/model.h"
 
 struct image_classifier {
@@ -135,8 +136,22 @@ static mm_value *classifier_predict(void *data, mm_value *batch)
     return ops != NULL ? ops->predict(mm_module_self(self->head_module), inner) : NULL;
 }
 
+/* The backbone's, whose names begin with its own in the model. */
+static mm_status classifier_layer_depth(const void *data, const char *name,
+                                        const char *prefix, mm_layer_depth *out)
+{
+    const struct image_classifier *self = data;
+    char *inner = mm_strfmt("%sbackbone.", prefix);
+    mm_status status =
+        inner != NULL ? mm_module_layer_depth(self->backbone_module, name, inner, out)
+                      : mm_pending();
+
+    mm_free(inner);
+    return status;
+}
+
 static const mm_model_ops ops = {
-    .module = {.call = classifier_call},
+    .module = {.call = classifier_call, .layer_depth = classifier_layer_depth},
     .loss = classifier_loss,
     .predict = classifier_predict,
 };
