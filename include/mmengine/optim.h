@@ -90,6 +90,15 @@ struct mm_optimizer_ops {
     mm_status (*step)(void *self, mm_optimizer *optimizer);
     /** optional: state tensors were replaced; what was derived from them is stale */
     void (*state_changed)(void *self, mm_optimizer *optimizer);
+    /** optional. Looks at the groups and their parameters together, once, when the
+     * optimizer is made. */
+    mm_status (*check_groups)(void *self, const mm_param_groups *groups);
+    /** optional: for optimizers that train at one point and evaluate at another. Moves
+     * the parameters to the point of training or away from it; called again with the
+     * same value it does nothing. Called without recording, in a scope. */
+    mm_status (*set_training)(void *self, mm_optimizer *optimizer, bool training);
+    /** optional: state tensors may have other sizes than their parameter */
+    bool has_free_states;
 };
 
 /** @name Optimizers @{ */
@@ -109,6 +118,14 @@ MM_API mm_param_groups *mm_optimizer_groups(const mm_optimizer *optimizer);
 MM_API mm_instance *mm_optimizer_instance(const mm_optimizer *optimizer);
 MM_API void mm_optimizer_set_numerics(mm_optimizer *optimizer, mm_numerics numerics);
 MM_API mm_numerics mm_optimizer_numerics(const mm_optimizer *optimizer);
+/**
+ * Moves the parameters to where they are trained (true), or to where they are evaluated
+ * and saved (false). Schedule-free optimizers need it around training and evaluation;
+ * all others ignore it. Loops and checkpoints of the runner call it.
+ */
+MM_API mm_status mm_optimizer_set_training(mm_optimizer *optimizer, bool training);
+/** True if set_training moves the parameters. */
+MM_API bool mm_optimizer_has_modes(const mm_optimizer *optimizer);
 /** Updates every parameter that has a gradient. Does not allocate after the first. */
 MM_API mm_status mm_optimizer_step(mm_optimizer *optimizer);
 /** The same with every gradient multiplied by `factor` on the way; the gradients
@@ -131,6 +148,41 @@ MM_API MM_OWNED mm_value *mm_optimizer_state_dict(const mm_optimizer *optimizer)
  * differ. */
 MM_API mm_status mm_optimizer_load_state_dict(mm_optimizer *optimizer,
                                               const mm_value *state_dict);
+/** @} */
+
+/** @name For an optimizer's own functions @{ */
+/**
+ * A dict of the options of component struct `self` in the order of its table, but for
+ * those in `except` (names, NULL-terminated; may be NULL): for
+ * mm_optimizer_ops.defaults. Numbers are as the config writes them, lists become
+ * tuples.
+ */
+MM_API MM_OWNED mm_value *mm_optimizer_defaults(const void *self,
+                                                const char *const *except);
+/** The gradient of a parameter times the factor of the step; scope-owned or borrowed.
+ * NULL without an error if it has none. */
+MM_API mm_tensor *mm_optimizer_grad(mm_optimizer *optimizer, size_t param);
+/** A state tensor, borrowed; NULL without an error if there is none. */
+MM_API mm_tensor *mm_optimizer_find_state(const mm_optimizer *optimizer, size_t param,
+                                          const char *name);
+/** Puts the tensor under `name` and returns it. */
+MM_API mm_tensor *mm_optimizer_put_state(mm_optimizer *optimizer, size_t param,
+                                         const char *name, mm_tensor *tensor);
+/** A state tensor; if there is none yet, zeros like the parameter. */
+MM_API mm_tensor *mm_optimizer_zeros_state(mm_optimizer *optimizer, size_t param,
+                                           const char *name);
+/** An option of a group as a number or a truth value. Absent or None: `absent`. @{ */
+MM_API double mm_option_find_f64(const mm_value *options, const char *key,
+                                 double absent);
+MM_API bool mm_option_find_bool(const mm_value *options, const char *key, bool absent);
+/** @} */
+/** Number `index` of an option that is a list: betas. */
+MM_API double mm_option_get_f64_at(const mm_value *options, const char *key,
+                                   size_t index);
+/** MM_ECONFIG unless the option is a number in [low, high], or in [low, high) if
+ * `is_open`. Absent or None is fine. */
+MM_API mm_status mm_option_check_f64(const mm_value *options, const char *key,
+                                     double low, double high, bool is_open);
 /** @} */
 
 /** Options that all wrappers have: first member of a wrapper component's struct. */

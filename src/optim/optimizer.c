@@ -101,7 +101,8 @@ mm_optimizer *mm_optimizer_new(mm_instance *instance, mm_param_groups *groups)
     optimizer->groups = mm_param_groups_ref(groups);
     optimizer->grad_factor = 1.0F;
     if (allocate(optimizer) < 0 || check_params(optimizer) < 0 ||
-        check_options(optimizer) < 0) {
+        check_options(optimizer) < 0 ||
+        (ops->check_groups != NULL && ops->check_groups(optimizer->self, groups) < 0)) {
         mm_optimizer_unref(optimizer);
         return NULL;
     }

@@ -98,7 +98,7 @@ static mm_status check_groups(const mm_optimizer *optimizer, const mm_value *sav
 /* A copy of a state tensor in the parameter's dtype and memory format, on its device.
  * Step counts keep their own. */
 static mm_tensor *take_tensor(mm_tensor *saved, const char *name, mm_tensor *owner,
-                              const mm_tensor_info *param)
+                              const mm_tensor_info *param, bool any_size)
 {
     mm_tensor_info info;
     bool is_step = strcmp(name, "step") == 0;
@@ -108,7 +108,7 @@ static mm_tensor *take_tensor(mm_tensor *saved, const char *name, mm_tensor *own
     if (mm_tensor_info_get(saved, &info) < 0) {
         return NULL;
     }
-    if (info.ndim != 0 && info.numel != param->numel) {
+    if (!any_size && info.ndim != 0 && info.numel != param->numel) {
         char *text = mm_tensor_describe(saved);
 
         mm_raise(MM_EDATA, "state '%s' is %s, but its parameter has %lld elements",
@@ -125,7 +125,7 @@ static mm_tensor *take_tensor(mm_tensor *saved, const char *name, mm_tensor *own
     return taken == NULL ? NULL : mmi_laid_out_like(taken, owner);
 }
 
-static mm_value *take_state(const mm_value *saved, mm_tensor *param)
+static mm_value *take_state(const mm_value *saved, mm_tensor *param, bool any_size)
 {
     mm_tensor_info info;
     mm_value *state = mm_value_new_dict();
@@ -137,7 +137,7 @@ static mm_value *take_state(const mm_value *saved, mm_tensor *param)
         mm_tensor *tensor = mm_value_find_tensor(entry);
 
         if (tensor != NULL && name != NULL) {
-            tensor = take_tensor(tensor, name, param, &info);
+            tensor = take_tensor(tensor, name, param, &info, any_size);
             if (tensor != NULL) {
                 mm_dict_put_tensor(state, name, tensor);
             }
@@ -180,7 +180,8 @@ static mm_status load_states(mm_optimizer *optimizer, const mm_value *states,
         const mm_value *saved = find_saved(states, groups, i);
 
         if (saved != NULL) {
-            taken[i] = take_state(saved, optimizer->params[i]);
+            taken[i] = take_state(saved, optimizer->params[i],
+                                  optimizer->ops->has_free_states);
         }
         if (mm_has_error()) {
             mm_error_frame("while loading the state of parameter '%s'",
