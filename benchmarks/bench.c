@@ -7,11 +7,11 @@
 #include <string.h>
 #include <time.h>
 
-#include <mmengine/mmengine.h>
+#include "bench.h"
 
 enum { BATCH = 4, POINTS = 8000, FULL = 1000000, WINDOW = 50 };
 
-static double now(void)
+double bench_now(void)
 {
     struct timespec time;
 
@@ -22,14 +22,14 @@ static double now(void)
 /* Seconds per call: the least of rounds of `count` calls, for at least `seconds`. */
 static double rounds(void (*call)(void *user), void *user, int count, double seconds)
 {
-    double best = 1e9, begin = now();
+    double best = 1e9, begin = bench_now();
 
     while (!mm_has_error()) {
-        double start = now();
+        double start = bench_now();
 
         for (int i = 0; i < count; i++)
             call(user);
-        double end = now();
+        double end = bench_now();
 
         if ((end - start) / count < best)
             best = (end - start) / count;
@@ -63,7 +63,7 @@ static void toy_step(void *user)
     mm_scope_close(scope);
 }
 
-static mm_value *config_entry(const char *text, const char *key)
+mm_value *bench_config_entry(const char *text, const char *key)
 {
     mm_config *config = mm_config_from_string(text, ".py");
     mm_value *entry = mm_value_ref(mm_config_get(config, key));
@@ -78,8 +78,8 @@ static double time_toy_step(void)
     struct toy toy = {.net = toy_net(),
                       .x = mm_randn(MM_DIMS(BATCH, 2)),
                       .y = mm_randn(MM_DIMS(BATCH, 1))};
-    mm_value *settings =
-        config_entry("optim = dict(optimizer=dict(type='SGD', lr=0.001))\n", "optim");
+    mm_value *settings = bench_config_entry(
+        "optim = dict(optimizer=dict(type='SGD', lr=0.001))\n", "optim");
 
     toy.optim = mm_optim_wrapper_build(toy.net, settings, NULL);
     (void)rounds(toy_step, &toy, 25, 0.2);
@@ -224,7 +224,7 @@ static mm_status clock_before_iter(void *self, mm_runner *runner, const mm_iter 
     (void)self;
     (void)runner;
     if (iter->batch_idx % WINDOW == 0) {
-        double time = now();
+        double time = bench_now();
 
         if (iter->batch_idx > 0 && (time - window_begin) / WINDOW < quickest)
             quickest = (time - window_begin) / WINDOW;
@@ -287,11 +287,11 @@ static double time_run(int prefill, int epochs, const char *hooks)
 /* Seconds per batch of the loader alone. */
 static double time_loader(void)
 {
-    mm_value *settings =
-        config_entry("loader = dict(batch_size=4, dataset=dict(type='BenchPoints'),\n"
-                     "    sampler=dict(type='DefaultSampler', shuffle=True),\n"
-                     "    collate_fn=dict(type='default_collate'))\n",
-                     "loader");
+    mm_value *settings = bench_config_entry(
+        "loader = dict(batch_size=4, dataset=dict(type='BenchPoints'),\n"
+        "    sampler=dict(type='DefaultSampler', shuffle=True),\n"
+        "    collate_fn=dict(type='default_collate'))\n",
+        "loader");
     mm_loader *loader = mm_loader_build(settings, NULL, "loader", 0, 0, 1);
     double best = 1e9;
 
@@ -304,7 +304,7 @@ static double time_loader(void)
             mm_value_unref(batch);
             if (i % WINDOW != 0)
                 continue;
-            double time = now();
+            double time = bench_now();
 
             if (i > 0 && (time - begin) / WINDOW < best)
                 best = (time - begin) / WINDOW;
@@ -331,151 +331,7 @@ static void measure_engine(mm_value *out)
     mm_dict_put_f64(out, "engine_all", whole_all - step - loader);
 }
 
-/* Optimizers and files at the size of ResNet-50. */
-
-enum { MAX_PARAMS = 200 };
-
-struct params {
-    mm_tensor *all[MAX_PARAMS];
-    int count;
-    int64_t elements;
-};
-
-static void add_param(struct params *params, mm_dims sizes)
-{
-    mm_tensor *param = mm_randn(sizes);
-
-    params->all[params->count++] = param;
-    params->elements += mm_numel(param);
-}
-
-/* A convolution and its normalisation. */
-static void add_conv(struct params *params, int64_t out, int64_t in, int64_t k)
-{
-    add_param(params, MM_DIMS(out, in, k, k));
-    add_param(params, MM_DIMS(out));
-    add_param(params, MM_DIMS(out));
-}
-
-/* Parameters of ResNet-50, in order; peer.py has the same list. */
-static void add_resnet50(struct params *params)
-{
-    static const int blocks[] = {3, 4, 6, 3};
-    int64_t in = 64;
-
-    add_conv(params, 64, 3, 7);
-    for (int stage = 0; stage < 4; stage++) {
-        int64_t planes = (int64_t)64 << stage;
-
-        for (int block = 0; block < blocks[stage]; block++) {
-            add_conv(params, planes, in, 1);
-            add_conv(params, planes, planes, 3);
-            add_conv(params, 4 * planes, planes, 1);
-            if (block == 0)
-                add_conv(params, 4 * planes, in, 1);
-            in = 4 * planes;
-        }
-    }
-    add_param(params, MM_DIMS(1000, 2048));
-    add_param(params, MM_DIMS(1000));
-}
-
-static void step_optimizer(void *user)
-{
-    (void)mm_optimizer_step(user);
-}
-
-static mm_optimizer *new_optimizer(const struct params *params, const char *text)
-{
-    mm_value *config = config_entry(text, "optimizer");
-    mm_instance *instance = mm_build(&(mm_build_args){
-        .registry = "optimizers",
-        .config = config,
-        .interface = MM_INTERFACE_OPTIMIZER,
-    });
-    mm_param_groups *groups = mm_optimizer_new_groups(instance);
-
-    (void)mm_param_groups_add(groups, NULL);
-    for (int i = 0; i < params->count; i++)
-        (void)mm_param_groups_add_param(groups, NULL, params->all[i]);
-    mm_optimizer *optimizer = mm_optimizer_new(instance, groups);
-
-    mm_param_groups_unref(groups);
-    mm_instance_unref(instance);
-    mm_value_unref(config);
-    return optimizer;
-}
-
-static double time_optimizer(const struct params *params, const char *text)
-{
-    mm_optimizer *optimizer = new_optimizer(params, text);
-
-    step_optimizer(optimizer);
-    double seconds = rounds(step_optimizer, optimizer, 1, 2.0);
-
-    mm_optimizer_unref(optimizer);
-    return seconds;
-}
-
-/* Bytes per second that all threads together read and write in one pass over arrays
- * that no cache holds: the limit of an optimizer. */
-
-struct stream {
-    float *a, *b, *c;
-};
-
-enum { STREAM = 1 << 24 };
-
-static void stream_part(void *user, int64_t begin, int64_t end)
-{
-    const struct stream *stream = user;
-
-    for (int64_t i = begin; i < end; i++)
-        stream->a[i] += 0.5F * (stream->b[i] - stream->c[i]);
-}
-
-static void stream_all(void *user)
-{
-    mm_torch_parallel()->run(STREAM, 1 << 16, stream_part, user);
-}
-
-static double measure_bandwidth(void)
-{
-    struct stream stream = {.a = mm_alloc_array(STREAM, sizeof(float)),
-                            .b = mm_alloc_array(STREAM, sizeof(float)),
-                            .c = mm_alloc_array(STREAM, sizeof(float))};
-    double seconds = 1.0;
-
-    if (!mm_has_error()) { /* reads three arrays, writes one */
-        stream_all(&stream);
-        seconds = rounds(stream_all, &stream, 1, 2.0);
-    }
-    mm_free(stream.a);
-    mm_free(stream.b);
-    mm_free(stream.c);
-    return 4.0 * STREAM * sizeof(float) / seconds;
-}
-
-static void measure_optim(mm_value *out)
-{
-    mm_scope scope = mm_scope_open();
-    struct params params = {.count = 0};
-
-    add_resnet50(&params);
-    for (int i = 0; i < params.count && !mm_has_error(); i++) {
-        (void)mm_set_requires_grad(params.all[i], true);
-        (void)mm_set_grad(params.all[i], mm_randn_like(mm_detach(params.all[i]), NULL));
-    }
-    mm_dict_put_f64(out, "sgd",
-                    time_optimizer(&params, "optimizer = dict(type='SGD', lr=1e-6,\n"
-                                            "    momentum=0.9, weight_decay=1e-4)\n"));
-    mm_dict_put_f64(
-        out, "adamw",
-        time_optimizer(&params, "optimizer = dict(type='AdamW', lr=1e-6)\n"));
-    mm_dict_put_i64(out, "elements", params.elements);
-    mm_dict_put_f64(out, "bandwidth", measure_bandwidth());
-    mm_scope_close(scope);
-}
+/* Files at the size of ResNet-50. */
 
 struct file_case {
     char *path;
@@ -518,7 +374,7 @@ static void measure_checkpoint(mm_value *out)
     };
     mm_value *weights = mm_value_new_dict(), *momenta = mm_value_new_dict();
 
-    add_resnet50(&params);
+    bench_add_resnet50(&params);
     for (int i = 0; i < params.count && !mm_has_error(); i++) {
         char *key = mm_strfmt("p%d", i);
 
@@ -559,7 +415,7 @@ static mm_status large_init(void *data)
     struct large_model *self = data;
     mm_scope scope = mm_scope_open();
 
-    add_resnet50(&self->params);
+    bench_add_resnet50(&self->params);
     for (int i = 0; i < self->params.count && !mm_has_error(); i++) {
         char *name = mm_strfmt("p%d", i);
 
@@ -615,7 +471,7 @@ static mm_status gap_after_iter(void *self, mm_runner *runner, const mm_iter *it
 {
     (void)self;
     (void)iter;
-    iter_end[mm_runner_iter(runner)] = now();
+    iter_end[mm_runner_iter(runner)] = bench_now();
     return MM_OK;
 }
 
@@ -623,7 +479,7 @@ static mm_status gap_before_iter(void *self, mm_runner *runner, const mm_iter *i
 {
     (void)self;
     (void)iter;
-    iter_begin[mm_runner_iter(runner)] = now();
+    iter_begin[mm_runner_iter(runner)] = bench_now();
     return MM_OK;
 }
 
@@ -711,9 +567,9 @@ static double time_config(const char *path)
     double best = 1e9;
 
     for (int i = 0; i < CONFIG_ROUNDS && best >= 0; i++) {
-        double start = now();
+        double start = bench_now();
         mm_config *config = mm_config_from_file(path, NULL);
-        double took = now() - start;
+        double took = bench_now() - start;
 
         best = config == NULL ? -1 : took < best ? took : best;
         mm_config_unref(config);
@@ -759,8 +615,8 @@ static void measure_config(mm_value *out)
     mm_free(text);
 }
 
-static const mm_component *const components[] = {&points,      &toy_model, &clock_hook,
-                                                 &large_model, &gap_hook,  NULL};
+static const mm_component *const components[] = {
+    &points, &toy_model, &clock_hook, &large_model, &gap_hook, &bench_weights, NULL};
 
 /* Seconds of an update of a history that holds `size` numbers, of its mean over a
  * window of 10 and over all of them. */
@@ -774,16 +630,16 @@ static void measure_history_of(mm_value *out, const char *name, size_t size)
     for (size_t i = 0; i < size - (size_t)CALLS * TRIES; i++)
         mm_history_update(history, (double)i, 1);
     for (int try = 0; try < TRIES; try++) {
-        double times[4] = {now()};
+        double times[4] = {bench_now()};
 
         for (int i = 0; i < CALLS; i++)
             mm_history_update(history, (double)i, 1);
-        times[1] = now();
+        times[1] = bench_now();
         for (int i = 0; i < CALLS; i++)
             sum += mm_history_mean(history, 10);
-        times[2] = now();
+        times[2] = bench_now();
         sum += mm_history_mean(history, MM_WINDOW_ALL);
-        times[3] = now();
+        times[3] = bench_now();
         for (int i = 0; i < 3; i++) {
             double time = (times[i + 1] - times[i]) / (i < 2 ? CALLS : 1);
 
@@ -809,9 +665,11 @@ static const struct part {
     const char *name;
     void (*measure)(mm_value *out);
 } parts[] = {
-    {"toy", measure_toy},         {"engine", measure_engine},
-    {"optim", measure_optim},     {"checkpoint", measure_checkpoint},
-    {"saving", measure_saving},   {"config", measure_config},
+    {"toy", measure_toy},
+    {"engine", measure_engine},
+    {"checkpoint", measure_checkpoint},
+    {"saving", measure_saving},
+    {"config", measure_config},
     {"history", measure_history},
 };
 
@@ -823,10 +681,15 @@ static void drop_line(void *user, const mm_log_line *line)
 
 static mm_status run_part(const char *name)
 {
-    mm_value *out = mm_value_new_dict();
     const char *threads = getenv("OMP_NUM_THREADS");
 
     (void)mm_set_num_threads(threads == NULL ? 2 : (int)strtol(threads, NULL, 10));
+    if (strcmp(name, "optim") == 0) {
+        bench_optim();
+        return mm_pending();
+    }
+    mm_value *out = mm_value_new_dict();
+
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !mm_has_error(); i++) {
         if (strcmp(parts[i].name, name) == 0)
             parts[i].measure(out);

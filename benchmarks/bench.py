@@ -7,6 +7,7 @@ mmpretrain. DATA_ROOT holds Fashion-MNIST, unpacked.
 """
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ENV = dict(os.environ, OMP_NUM_THREADS='2', MMENGINE_NUM_THREADS='2', OPENBLAS_NUM_THREADS='1',
            PYTHONPATH=f'{HERE}/configs:{HERE}/../tools/compare')
 BATCH = 128
+# Steps of optimizers, with the bytes that one must move for each parameter.
+OPTIM_CASES = {f'{model}.{recipe}': size for model in ('resnet50', 'vit')
+               for recipe, size in (('sgd', 20), ('adamw', 28), ('adamw_clip_ema', 40))}
 
 
 def run(command):
@@ -40,7 +44,7 @@ def best(records):
 
 def parts(build, repeats):
     ours, theirs = {}, {}
-    for part in ('toy', 'engine', 'kernels', 'optim', 'checkpoint', 'saving', 'config',
+    for part in ('toy', 'engine', 'kernels', 'checkpoint', 'saving', 'config',
                  'history'):
         a, b = [], []
         for _ in range(repeats):
@@ -50,6 +54,57 @@ def parts(build, repeats):
                           f'{part}.'))
         ours.update(best(a) if a else {})
         theirs.update(best(b))
+    return ours, theirs
+
+
+class Asked:
+    """A process that answers a line of text by a line of JSON."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, env=ENV, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def ask(self, line):
+        self.process.stdin.write(line + '\n')
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f'{" ".join(self.process.args)} ended at {line}')
+        return json.loads(answer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def optimizers(build, rounds, cases=OPTIM_CASES):
+    """Steps of optimizers, ours and Python's in turn many times over: the best of each, the middle
+    of the ratios of neighbours, and the share of the bandwidth of an in-place pass."""
+    ours, theirs = {}, {}
+    print(f'{"optimizer step":28} {"ms":>7} {"fused":>7} {"default":>8} {"x fused":>8} '
+          f'{"x default":>9} {"bytes":>6} {"GB/s":>6} {"pass":>6} {"share":>6}')
+    with Asked(f'{build}/bin/bench', 'optim') as our, \
+            Asked(sys.executable, f'{HERE}/peer.py', 'optim') as peer:
+        for case, size in cases.items():
+            a, b = [], []
+            for _ in range(rounds):
+                a.append(our.ask(case))
+                b.append(peer.ask(case))
+            least = {form: min(r[form] for r in b) for form in b[0]}
+            seconds = min(r['seconds'] for r in a)
+            times = {form: statistics.median(p[form] / o['seconds'] for o, p in zip(a, b))
+                     for form in least}
+            share = statistics.median(r['share'] for r in a)
+            rate = size * a[0]['elements'] / seconds
+            print(f'{case:28} {1e3 * seconds:7.2f} {1e3 * least["fused"]:7.2f} '
+                  f'{1e3 * least["default"]:8.2f} {times["fused"]:8.2f} {times["default"]:9.2f} '
+                  f'{size:6} {1e-9 * rate:6.1f} {1e-9 * max(r["bandwidth"] for r in a):6.1f} {share:6.2f}',
+                  flush=True)
+            ours.update({f'optim.{case}': seconds, f'optim.{case}.share': share})
+            theirs.update({f'optim.{case}': least['default'], f'optim.{case}.fused': least['fused']})
     return ours, theirs
 
 
@@ -116,10 +171,12 @@ def table(ours, theirs):
 
 def main(build, data, out, repeats='3'):
     repeats = int(repeats)
+    if data == 'optim':
+        return optimizers(build, 3 * repeats)
     with tempfile.TemporaryDirectory() as folder:
         list_configs(folder)
         ours, theirs = parts(build, repeats)
-        for mine, peer in (training(build, data, repeats), (shell(build), {})):
+        for mine, peer in (optimizers(build, 3 * repeats), training(build, data, repeats), (shell(build), {})):
             ours.update(mine)
             theirs.update(peer)
     print(f'{"seconds, or images a second":44} {"ours":>14} {"Python":>14}   better by')

@@ -175,9 +175,10 @@ endfunction()
 
 # benchmarks/<folder>/bench_*.c: one program each, linked as the tests of that folder are.
 # Built when asked for: `ninja logging_bench_values`.
-# benchmarks/bench.c: our side of `make bench`.
+# benchmarks/*.c: our side of `make bench`.
 function(mm_benchmarks)
-  add_executable(bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/benchmarks/bench.c)
+  add_executable(bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/benchmarks/bench.c
+                                        ${PROJECT_SOURCE_DIR}/benchmarks/optimizers.c)
   mm_flags(bench)
   target_link_libraries(bench PRIVATE mmengine Threads::Threads)
   if(TARGET mmengine_zoo) # our side of benchmarks/evaluator/metrics.py
