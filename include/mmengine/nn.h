@@ -98,6 +98,7 @@ MM_API MM_OWNED mm_module *mm_nn_embedding(int64_t num_embeddings,
 
 /** @name Layers without parameters @{ */
 MM_API MM_OWNED mm_module *mm_nn_relu(void);
+MM_API MM_OWNED mm_module *mm_nn_leaky_relu(double negative_slope);
 MM_API MM_OWNED mm_module *mm_nn_gelu(void);
 MM_API MM_OWNED mm_module *mm_nn_silu(void);
 MM_API MM_OWNED mm_module *mm_nn_sigmoid(void);

@@ -256,6 +256,10 @@ MM_API const char *mm_optim_wrapper_child_name(const mm_optim_wrapper *wrapper,
 /** A wrapper of a dict by name. NULL without an error if there is none. */
 MM_API mm_optim_wrapper *mm_optim_wrapper_find(const mm_optim_wrapper *wrapper,
                                                const char *name);
+/** The same for a model's own train_step: MM_EKEY with the names there are, MM_ESTATE
+ * if this is no dict. */
+MM_API mm_optim_wrapper *mm_optim_wrapper_get(const mm_optim_wrapper *wrapper,
+                                              const char *name);
 /** @} */
 
 /** @name Wrappers: training. A dict refuses all but zero_grad (MM_ESTATE). @{ */

@@ -383,6 +383,17 @@ mm_module *mm_nn_relu(void)
     return mm_module_new(&mmi_nn_relu);
 }
 
+mm_module *mm_nn_leaky_relu(double negative_slope)
+{
+    mm_instance *instance = mm_instance_new(&mmi_nn_leaky_relu);
+    struct activation *act = mm_instance_self(instance);
+
+    if (act != NULL) {
+        act->a = negative_slope;
+    }
+    return mm_module_start(instance);
+}
+
 mm_module *mm_nn_gelu(void)
 {
     return mm_module_new(&mmi_nn_gelu);

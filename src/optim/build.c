@@ -41,6 +41,7 @@ static mm_status check_constructor(const mm_value *config)
     const char *name = value == NULL ? NULL : mm_value_str(value);
 
     if (name == NULL || strcmp(name, "MultiOptimWrapperConstructor") == 0 ||
+        strcmp(name, "mmagic.MultiOptimWrapperConstructor") == 0 ||
         strcmp(name, "DefaultOptimWrapperConstructor") == 0)
         return mm_pending();
     (void)mm_raise(MM_EUNSUPPORTED, "constructor '%s' cannot make several optimizers",

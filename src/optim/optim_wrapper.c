@@ -5,6 +5,7 @@
 #include "optim/optim_wrapper.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mmengine/log.h"
@@ -195,6 +196,51 @@ mm_optim_wrapper *mm_optim_wrapper_find(const mm_optim_wrapper *wrapper,
         }
     }
     return NULL;
+}
+
+/* Raises that a dict has no wrapper `name`; the hint says what it has. */
+static void no_such_wrapper(const mm_optim_wrapper *wrapper, const char *name)
+{
+    char names[256] = "";
+
+    mm_raise(MM_EKEY,
+             "optim_wrapper has no '%s', for which the model's train_step asks", name);
+    for (size_t i = 0; i < wrapper->num_children; i++) {
+        size_t used = strlen(names);
+
+        (void)snprintf(names + used, sizeof(names) - used, "%s'%s'", i > 0 ? ", " : "",
+                       wrapper->children[i].name);
+    }
+    mm_error_hint("it has %s", wrapper->num_children > 0 ? names : "none at all");
+}
+
+mm_optim_wrapper *mm_optim_wrapper_get(const mm_optim_wrapper *wrapper,
+                                       const char *name)
+{
+    mm_optim_wrapper *found = NULL;
+
+    if (mm_has_error()) {
+        return NULL;
+    }
+    if (wrapper == NULL || name == NULL) {
+        mm_raise(MM_EINVAL, "getting an optim wrapper by name: the %s is NULL",
+                 wrapper == NULL ? "dict" : "name");
+        return NULL;
+    }
+    if (!wrapper->is_dict) {
+        mm_raise(
+            MM_ESTATE,
+            "the model's train_step asks for optim wrapper '%s', but there is only "
+            "one for the whole model",
+            name);
+        mm_error_hint("optim_wrapper=dict(%s=dict(optimizer=...), ...)", name);
+        return NULL;
+    }
+    found = mm_optim_wrapper_find(wrapper, name);
+    if (found == NULL) {
+        no_such_wrapper(wrapper, name);
+    }
+    return found;
 }
 
 /* MM_OK if `wrapper` can train: it is there and no dict. */

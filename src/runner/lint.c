@@ -212,11 +212,24 @@ static bool has_many_optimizers(const mm_value *optim)
     return false;
 }
 
+/* MMagic's, which is known here in every scope: one wrapper under each name. */
+static bool makes_several(const mm_value *constructor)
+{
+    static const char *const names[] = {"MultiOptimWrapperConstructor",
+                                        "mmagic.MultiOptimWrapperConstructor"};
+
+    return mm_value_kind(constructor) == MM_KIND_STR &&
+           (strcmp(mm_value_str(constructor), names[0]) == 0 ||
+            strcmp(mm_value_str(constructor), names[1]) == 0);
+}
+
 static bool has_own_constructor(const struct lint *lint)
 {
-    const mm_value *constructor =
-        mmi_find_in(section(lint, "optim_wrapper"), "constructor");
+    const mm_value *optim = section(lint, "optim_wrapper");
+    const mm_value *constructor = mmi_find_in(optim, "constructor");
 
+    if (has_many_optimizers(optim) && makes_several(constructor))
+        return false;
     return mm_value_kind(constructor) == MM_KIND_STR &&
            strcmp(mm_value_str(constructor), "DefaultOptimWrapperConstructor") != 0;
 }
@@ -262,7 +275,8 @@ static void check_optim(struct lint *lint)
                                 : NULL;
 
     lint->is_needed = (lint->args->flags & MM_LINT_TEST) == 0;
-    if (constructor != NULL)
+    if (constructor != NULL &&
+        !(has_many_optimizers(optim) && makes_several(constructor)))
         mmi_audit_name(&(mm_build_args){.registry = "optim_wrapper_constructors",
                                         .config = constructor,
                                         .scope = lint->runner.scope,

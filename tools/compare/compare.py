@@ -3,7 +3,7 @@
 
 Both train on the same machine, libtorch and number of threads. Compared bit for bit: the
 initial weights; scalars.json, values and order of keys; every checkpoint that is left: weights,
-averaged weights, optimizer, schedulers, what the message hub knows. Compared word for word: log
+averaged weights, optimizer, schedulers, what the message hub knows; pictures. Compared word for word: log
 lines of iterations, validations and checkpoints, the table of hooks, names of files. Left out:
 times, what follows from them, and where the folders are. Exit code 1 if anything differs.
 """
@@ -15,7 +15,10 @@ import subprocess
 import sys
 import tempfile
 
+import cv2
+import numpy as np
 import torch
+from mmengine.config import Config
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIMES = ('time', 'data_time')
@@ -150,15 +153,30 @@ def compare_lists(name, ours, theirs):
     return faults
 
 
+def pictures(work_dir):
+    """Pixels by name."""
+    paths = sorted(glob.glob(f'{work_dir}/*/vis_data/vis_image/*.png'))
+    return [(os.path.basename(path), cv2.imread(path)) for path in paths]
+
+
+def compare_pictures(ours, theirs):
+    a, b = pictures(ours), pictures(theirs)
+    faults = compare_lists('pictures', [name for name, _ in a], [name for name, _ in b])
+    return faults + [f'{name}: other pixels' for (name, x), (_, y) in zip(a, b)
+                     if not np.array_equal(x, y)]
+
+
 def compare(program, data_root, config):
     threads = os.environ.get('OMP_NUM_THREADS', '2')
-    env = dict(OMP_NUM_THREADS=threads, MMENGINE_NUM_THREADS=threads, OPENBLAS_NUM_THREADS='1')
+    env = dict(OMP_NUM_THREADS=threads, MMENGINE_NUM_THREADS=threads, OPENBLAS_NUM_THREADS='1',
+               MMENGINE_PLUGIN_PATH=f'{HERE}/../../examples/plugins')
+    loaders = [f'{mode}_dataloader' for mode in ('train', 'val')
+               if f'{mode}_dataloader' in Config.fromfile(config, import_custom_modules=False)]
     with tempfile.TemporaryDirectory() as root:
         ours, theirs = f'{root}/ours', f'{root}/theirs'
         run([sys.executable, f'{HERE}/reference.py', config, theirs, data_root], **env)
-        run([program, 'train', config, '--work-dir', ours, '--cfg-options',
-             f'train_dataloader.dataset.data_root={data_root}',
-             f'val_dataloader.dataset.data_root={data_root}'], **env)
+        run([program, 'train', config, '--work-dir', ours, '--cfg-options'] +
+            [f'{loader}.dataset.data_root={data_root}' for loader in loaders], **env)
         a, b = scalars(ours), scalars(theirs)
         faults = compare_weights('initial weights', raw_weights(load(f'{ours}/initial.pth')),
                                  load(f'{theirs}/initial.pth')['state_dict'])
@@ -170,17 +188,20 @@ def compare(program, data_root, config):
         names = [f for f in files[1] if f.endswith('.pth') and f != 'initial.pth' and f in files[0]]
         for name in names:
             faults += compare_checkpoints(ours, theirs, name)
+        faults += compare_pictures(ours, theirs)
         pointers = [os.path.basename(open(f'{d}/last_checkpoint').read()) for d in (ours, theirs)]
         faults += compare_lists('last_checkpoint', pointers[:1], pointers[1:])
-    losses = sum('loss' in r for r in a)
+        shown = len(pictures(ours))
+    losses = sum('loss' in key for record in a for key in record)
     print(f'{os.path.basename(config)}: ' + ('\n'.join(faults) if faults else
-          f'{losses} losses, {len(a)} records, {len(names)} checkpoints bit-identical'))
+          f'{losses} losses, {len(a)} records, {len(names)} checkpoints' +
+          (f', {shown} pictures' if shown else '') + ' bit-identical'))
     return not faults
 
 
 def main(program, data_root, *configs):
     configs = configs or [f'{HERE}/{name}.py' for name in (
-        'lenet5', 'mlp', 'resnet18', 'whole_epoch', 'whole_iter')]
+        'lenet5', 'mlp', 'resnet18', 'whole_epoch', 'whole_iter', 'gan')]
     results = [compare(program, data_root, config) for config in configs]
     sys.exit(0 if all(results) else 1)
 
