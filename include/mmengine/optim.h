@@ -73,6 +73,19 @@ MM_API size_t mm_param_groups_group_of(const mm_param_groups *groups, size_t par
 /** @} */
 
 /**
+ * How a step learns the loss at places it has not seen. `call` drops the gradients,
+ * computes the loss of one and the same batch where the parameters are now, runs
+ * backward and says the loss.
+ */
+typedef struct mm_loss_closure {
+    mm_status (*call)(void *user, double *out_loss);
+    void *user;
+} mm_loss_closure;
+
+/** Calls it as an optimizer must: with recording on, in a scope of its own. */
+MM_API mm_status mm_loss_closure_call(const mm_loss_closure *closure, double *out_loss);
+
+/**
  * The functions of an optimizer. Options live in the groups, not in the component's
  * struct, which only says the defaults.
  */
@@ -83,8 +96,9 @@ struct mm_optimizer_ops {
     /** optional, default: any. Looks at a group's options: when a group is made and
      * when a state is loaded. */
     mm_status (*check)(void *self, const mm_value *options);
-    /** required unless `step`: updates one parameter in place. Called for every
-     * parameter that has a gradient, in order, without recording, in a scope. */
+    /** required unless `step` or needs_closure: updates one parameter in place. Called
+     * for every parameter that has a gradient, in order, without recording, in a scope.
+     */
     mm_status (*step_param)(void *self, mm_optimizer *optimizer, size_t param);
     /** optional, default: step_param for each. The whole step. */
     mm_status (*step)(void *self, mm_optimizer *optimizer);
@@ -99,6 +113,13 @@ struct mm_optimizer_ops {
     mm_status (*set_training)(void *self, mm_optimizer *optimizer, bool training);
     /** optional: state tensors may have other sizes than their parameter */
     bool has_free_states;
+    /** optional, default: calls the closure once, then steps. The whole step of an
+     * optimizer that asks for the loss more than once; `out_loss` is that of the first
+     * call. Without recording, in a scope. */
+    mm_status (*step_closure)(void *self, mm_optimizer *optimizer,
+                              const mm_loss_closure *closure, double *out_loss);
+    /** optional: there is no step without a closure; step and step_param stay NULL */
+    bool needs_closure;
 };
 
 /** @name Optimizers @{ */
@@ -131,6 +152,16 @@ MM_API mm_status mm_optimizer_step(mm_optimizer *optimizer);
 /** The same with every gradient multiplied by `factor` on the way; the gradients
  * themselves may or may not be. For clipping and unscaling in one pass. */
 MM_API mm_status mm_optimizer_step_scaled(mm_optimizer *optimizer, float factor);
+/**
+ * A step that computes loss and gradients itself, as often as the optimizer wants. Any
+ * optimizer takes a closure; LBFGS has no step without one (MM_ESTATE). `out_loss` (may
+ * be NULL): the loss before the step. Source: torch.optim.Optimizer.step(closure).
+ */
+MM_API mm_status mm_optimizer_step_closure(mm_optimizer *optimizer,
+                                           const mm_loss_closure *closure,
+                                           double *out_loss);
+/** True if it has no step without a closure. */
+MM_API bool mm_optimizer_needs_closure(const mm_optimizer *optimizer);
 /** Drops the gradients, or fills them with zeros. */
 MM_API mm_status mm_optimizer_zero_grad(mm_optimizer *optimizer, bool set_to_none);
 /** The factor of the running step, 1 outside mm_optimizer_step_scaled(): for step_param
@@ -275,6 +306,15 @@ MM_API mm_tensor *mm_optim_wrapper_scale_loss(mm_optim_wrapper *wrapper,
 MM_API mm_status mm_optim_wrapper_backward(mm_optim_wrapper *wrapper, mm_tensor *loss);
 MM_API bool mm_optim_wrapper_should_update(const mm_optim_wrapper *wrapper);
 MM_API mm_status mm_optim_wrapper_step(mm_optim_wrapper *wrapper);
+/**
+ * A step with a closure, for a train_step of one's own: mm_optimizer_step_closure(),
+ * counted as one iteration. An optimizer that asks once is clipped as ever; one that
+ * asks more often takes neither clipping nor accumulation nor loss scaling
+ * (MM_EUNSUPPORTED).
+ */
+MM_API mm_status mm_optim_wrapper_step_closure(mm_optim_wrapper *wrapper,
+                                               const mm_loss_closure *closure,
+                                               double *out_loss);
 MM_API mm_status mm_optim_wrapper_zero_grad(mm_optim_wrapper *wrapper);
 /** True if gradients are to be exchanged after this iteration's backward. */
 MM_API bool mm_optim_wrapper_should_sync(const mm_optim_wrapper *wrapper);

@@ -414,6 +414,12 @@ mm_status mm_optimizer_step_scaled(mm_optimizer *optimizer, float factor)
     if (optimizer == NULL) {
         return mm_raise(MM_EINVAL, "cannot step: the optimizer is NULL");
     }
+    if (optimizer->ops->needs_closure) {
+        mm_raise(MM_ESTATE, "%s has no step without a closure",
+                 mm_instance_component(optimizer->instance)->name);
+        return mm_error_hint("a model's own train_step gives it one: "
+                             "mm_optim_wrapper_step_closure()");
+    }
     bool recorded = mm_grad_mode_set(false);
 
     optimizer->grad_factor = factor;
