@@ -10,6 +10,7 @@
 #define MMENGINE_OPTIM_H
 
 #include "mmengine/module.h"
+#include "mmengine/ops.h"
 
 MM_BEGIN_DECLS
 
@@ -243,6 +244,9 @@ typedef struct mm_optim_wrapper_ops {
     mm_status (*save_state)(void *self, mm_value *state_dict);
     /** optional: reads them; entries may be missing */
     mm_status (*load_state)(void *self, const mm_value *state_dict);
+    /** optional: looks at the optimizer's parameters once, when the wrapper is made:
+     * what cannot work is said before training starts */
+    mm_status (*start)(void *self, mm_optim_wrapper *wrapper);
 } mm_optim_wrapper_ops;
 
 /** How the constructor divides parameters into groups. */
@@ -338,10 +342,17 @@ MM_API mm_status mm_optim_wrapper_initialize_count_status(mm_optim_wrapper *wrap
 /** Backward calls so far, from init_counts on. */
 MM_API int64_t mm_optim_wrapper_inner_count(const mm_optim_wrapper *wrapper);
 MM_API int64_t mm_optim_wrapper_accumulative_counts(const mm_optim_wrapper *wrapper);
-/** Who learns of scalars such as "train/grad_norm"; replaces the former one. */
+/** Steps that were left out because a gradient was not finite (mixed precision); of all
+ * children for a dict. */
+MM_API int64_t mm_optim_wrapper_skipped_steps(const mm_optim_wrapper *wrapper);
+/**
+ * Who learns of scalars; replaces the former one: "train/grad_norm" with clipping by
+ * norm; once a step was skipped "train/loss_scale" and "train/skipped_steps"
+ * ("train/<name>.loss_scale" for a wrapper in a dict).
+ */
 MM_API void mm_optim_wrapper_set_scalar_sink(mm_optim_wrapper *wrapper,
                                              void (*sink)(void *user, const char *name,
-                                                          double value),
+                                                          mm_number value),
                                              void *user);
 MM_API void mm_optim_wrapper_set_numerics(mm_optim_wrapper *wrapper,
                                           mm_numerics numerics);

@@ -599,7 +599,9 @@ static mm_status after_train_iter(void *data, mm_runner *runner, const mm_iter *
         if (self->skipped_history == NULL)
             self->skipped_history =
                 mm_hub_scalar(mm_runner_hub(runner), "train/skipped_steps");
-        mm_history_update_i64(self->skipped_history, self->skipped, 1);
+        mm_history_update_i64(
+            self->skipped_history,
+            self->skipped + mm_optim_wrapper_skipped_steps(self->optim_wrapper), 1);
     }
     return mm_pending();
 }

@@ -1,115 +1,226 @@
 /* Mixed precision: autocast around preprocessing and forward, and a scaled loss so that
- * small gradients of half precision do not vanish. The scaler is
- * torch.amp.GradScaler's: a step whose gradients are not all finite is left out and the
- * scale shrinks; after growth_interval good steps it grows. Finiteness, unscaling and
- * clipping cost one pass over the gradients for their norm and one for the update. */
-#include <float.h>
+ * small gradients of half precision do not vanish. A step whose gradients are not all
+ * finite is left out, counted and reported. Where the gradients lie plainly in host
+ * memory the look for what is not finite, unscaling and clipping cost one pass over
+ * them for their norm and one for the update; elsewhere they are PyTorch's operators in
+ * its order. */
+#include "optim/amp_optim_wrapper.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
+#include "mmengine/log.h"
 #include "mmengine/memory.h"
-#include "mmengine/ops.h"
 #include "optim/builtin.h"
 #include "optim/optim_wrapper.h"
 #include "optim/optimizer.h"
-#include "optim/schedule_state.h"
+
+enum { LONG_ROW = 10 /* skipped steps in a row that are worth a warning */ };
 
 struct amp {
-    mm_optim_wrapper_settings settings;
-    mm_value *loss_scale; /* option: 'dynamic', a float, or a dict */
+    mmi_amp common;
+    mm_value *loss_scale; /* option */
     const char *dtype_name;
     bool use_fsdp;
-    mm_dtype dtype; /* NONE: the device's default */
-    bool is_static; /* the scale is set back after every step */
-    double static_scale;
-    double scale; /* a float's value */
-    double growth_factor;
-    double backoff_factor;
-    int64_t growth_interval;
-    int64_t growth_tracker; /* good steps since the scale last changed */
-    bool is_enabled;        /* a dict may switch the scaler off */
-    mm_autocast autocast;
 };
 
-static mm_status parse_scaler_entry(struct amp *amp, const char *key,
-                                    const mm_value *value)
+/* True if libtorch multiplies and convolves float16 on the host; 1.13 does not. */
+static bool host_has_half(void)
 {
-    if (key != NULL && strcmp(key, "init_scale") == 0) {
-        amp->scale = mm_value_f64(value);
-    } else if (key != NULL && strcmp(key, "growth_factor") == 0) {
-        amp->growth_factor = mm_value_f64(value);
-    } else if (key != NULL && strcmp(key, "backoff_factor") == 0) {
-        amp->backoff_factor = mm_value_f64(value);
-    } else if (key != NULL && strcmp(key, "growth_interval") == 0) {
-        amp->growth_interval = mm_value_i64(value);
-    } else if (key != NULL && strcmp(key, "enabled") == 0) {
-        amp->is_enabled = mm_value_is_true(value);
-    } else {
-        mm_raise(MM_ECONFIG, "loss_scale has no option '%s'", key != NULL ? key : "?");
-        return mm_error_hint("options: init_scale, growth_factor, backoff_factor, "
-                             "growth_interval, enabled");
-    }
-    return mm_pending();
+    mm_scope scope = mm_scope_open();
+    mm_tensor *x = mm_ones(MM_DIMS(1, 1, 1, 1), .dtype = MM_DTYPE_F16);
+    mm_tensor *row = mm_ones(MM_DIMS(1, 1), .dtype = MM_DTYPE_F16);
+    mm_error error;
+
+    (void)mm_matmul(row, row);
+    (void)mm_conv2d(x, x, NULL);
+    mm_scope_close(scope);
+    return mm_error_take(&error) >= 0;
 }
 
-static mm_status parse_scaler_dict(struct amp *amp, const mm_value *dict)
+/* Where the parameters are; "cpu" for an optimizer of none. */
+static mm_status find_device(const mm_optim_wrapper *wrapper, char *out, size_t size)
 {
-    for (size_t i = 0; i < mm_value_len(dict); i++) {
-        if (parse_scaler_entry(amp, mm_dict_name_at(dict, i), mm_dict_at(dict, i)) <
-            0) {
-            return mm_error_locate(mm_dict_source_at(dict, i));
-        }
+    mm_tensor_info info;
+
+    if (mm_tensor_info_get(wrapper->optimizer->params[0], &info) < 0) {
+        return mm_pending();
     }
-    if (!(amp->growth_factor > 1.0) || !(amp->backoff_factor < 1.0)) {
-        return mm_raise(MM_ECONFIG,
-                        "loss_scale: growth_factor %g must be above 1, "
-                        "backoff_factor %g below 1",
-                        amp->growth_factor, amp->backoff_factor);
-    }
+    size_t length = strcspn(info.device, ":");
+
+    length = length < size ? length : size - 1;
+    memcpy(out, info.device, length);
+    out[length] = '\0';
     return MM_OK;
 }
 
-static mm_status parse_loss_scale(struct amp *amp)
+mm_status mmi_amp_start(void *self, mm_optim_wrapper *wrapper)
 {
-    const mm_value *value = amp->loss_scale;
+    const mmi_amp *amp = self;
+    char device[8];
 
-    switch (mm_value_kind(value)) {
-    case MM_KIND_NONE:
-        return MM_OK;
-    case MM_KIND_STR:
-        if (strcmp(mm_value_str(value), "dynamic") == 0) {
-            return MM_OK;
-        }
-        break;
-    case MM_KIND_F64:
-        amp->is_static = true;
-        amp->static_scale = mm_value_f64(value);
-        amp->scale = (double)(float)amp->static_scale;
-        return MM_OK;
-    case MM_KIND_DICT:
-        return parse_scaler_dict(amp, value);
-    default:
-        break;
+    if (!amp->casts || amp->dtype != MM_DTYPE_F16 ||
+        find_device(wrapper, device, sizeof device) < 0 || strcmp(device, "cpu") != 0 ||
+        host_has_half())
+        return mm_pending();
+    (void)mm_raise(MM_EUNSUPPORTED, "libtorch %s cannot compute in float16 on the CPU",
+                   mm_torch_version());
+    (void)mm_error_locate(
+        mm_dict_source(mm_instance_config(wrapper->instance), "dtype"));
+    return mm_error_hint("use dtype='bfloat16', or libtorch 2.3 and newer");
+}
+
+mm_status mmi_amp_enter(void *self, mm_optim_wrapper *wrapper)
+{
+    mmi_amp *amp = self;
+    char device[8];
+    mm_dtype dtype = amp->dtype;
+
+    if (find_device(wrapper, device, sizeof device) < 0) {
+        return mm_pending();
     }
-    char *text = mm_value_repr(value);
+    if (dtype == MM_DTYPE_NONE) {
+        dtype = strcmp(device, "cpu") == 0 ? MM_DTYPE_BF16 : MM_DTYPE_F16;
+    }
+    bool is_half = dtype == MM_DTYPE_F16 || dtype == MM_DTYPE_BF16;
 
-    mm_raise(MM_ECONFIG, "loss_scale is %s: a float, a dict or 'dynamic' is needed",
-             text != NULL ? text : "?");
-    mm_free(text);
-    return mm_pending();
+    return mm_autocast_enter(device, dtype, amp->casts && is_half, &amp->before);
+}
+
+void mmi_amp_leave(void *self, mm_optim_wrapper *wrapper)
+{
+    mmi_amp *amp = self;
+
+    (void)wrapper;
+    if (amp->before.active) {
+        mm_autocast_exit(&amp->before);
+        amp->before.active = false;
+    }
+}
+
+mm_status mmi_amp_backward(void *self, mm_optim_wrapper *wrapper, mm_tensor *loss)
+{
+    const mmi_amp *amp = self;
+    const float scale = (float)amp->scaler.scale;
+
+    (void)wrapper;
+    if (!amp->scaler.is_enabled) {
+        return mm_backward(loss);
+    }
+    /* times a tensor: a loss of half precision becomes float32 and cannot overflow */
+    mm_tensor *scaled = mm_mul(loss, mm_from_f32(&scale, 0, NULL));
+
+    return mm_has_error() ? mm_pending() : mm_backward(scaled);
+}
+
+/* Every now and then, more and more rarely, while no step succeeds. */
+static void warn_of_row(const mmi_scaler *scaler, mm_optim_wrapper *wrapper)
+{
+    int64_t row = wrapper->skipped_in_row;
+    const char *name;
+
+    if (row < LONG_ROW || row % LONG_ROW != 0 ||
+        ((row / LONG_ROW) & (row / LONG_ROW - 1)) != 0)
+        return;
+    name = mmi_clip_find_nonfinite(wrapper->optimizer);
+    mm_log(MM_LOG_WARN,
+           "%" PRId64 " steps in a row were skipped: at loss scale %g the gradients "
+           "were not finite, first that of '%s'",
+           row, scaler->scale, name != NULL ? name : "?");
+}
+
+static void warn_of_skip(const mmi_scaler *scaler, mm_optim_wrapper *wrapper)
+{
+    if (wrapper->skipped_steps == 1)
+        mm_log(MM_LOG_WARN,
+               "a step was skipped: gradients were not finite at loss scale %g. It "
+               "happens in the first steps while the scale is found; from now on the "
+               "log counts skipped_steps",
+               scaler->scale);
+    warn_of_row(scaler, wrapper);
+}
+
+/* MMEngine logs the norm, though no step follows. */
+static void report_norm(mm_optim_wrapper *wrapper, float factor)
+{
+    double norm = 0.0;
+
+    if (wrapper->clip.by_norm &&
+        mmi_clip_norm(wrapper->optimizer, &wrapper->clip, factor,
+                      wrapper->has_squares ? &wrapper->squares : NULL, &norm) >= 0) {
+        mmi_optim_wrapper_report_norm(wrapper, norm);
+    }
+}
+
+static void report_skips(const mmi_scaler *scaler, mm_optim_wrapper *wrapper)
+{
+    if (wrapper->skipped_steps == 0)
+        return;
+    if (!scaler->is_static)
+        mmi_optim_wrapper_report(wrapper, "loss_scale",
+                                 (mm_number){MM_NUMBER_F64, {.f64 = scaler->scale}});
+    mmi_optim_wrapper_report(
+        wrapper, "skipped_steps",
+        (mm_number){MM_NUMBER_I64, {.i64 = wrapper->skipped_steps}});
+}
+
+/* The scale's way down has an end: every gradient is 0 there, or still not finite. */
+static mm_status check_scale(const mmi_scaler *scaler, const mm_optim_wrapper *wrapper)
+{
+    if (mm_has_error() || scaler->scale > 0.0)
+        return mm_pending();
+    (void)mm_raise(MM_ENUMERIC,
+                   "the loss scale has shrunk to 0: %" PRId64
+                   " steps in a row had gradients that are not finite",
+                   wrapper->skipped_in_row);
+    return mm_error_hint("NanGuardHook finds the layer and the batch");
+}
+
+mm_status mmi_amp_step(void *self, mm_optim_wrapper *wrapper)
+{
+    mmi_amp *amp = self;
+    mmi_scaler *scaler = &amp->scaler;
+    float factor = (float)(1.0 / scaler->scale);
+    bool is_finite = true;
+
+    if (!scaler->is_enabled) {
+        return mm_optim_wrapper_clip_and_step(wrapper, 1.0F);
+    }
+    if (mmi_optim_wrapper_unscale(wrapper, &factor, &is_finite) < 0) {
+        return mm_pending();
+    }
+    if (!mmi_clip_has_grads(wrapper->optimizer)) { /* nothing to learn from */
+        return MM_OK;
+    }
+    if (is_finite) {
+        wrapper->skipped_in_row = 0;
+        if (mm_optim_wrapper_clip_and_step(wrapper, factor) < 0)
+            return mm_pending();
+    } else {
+        wrapper->skipped_steps++;
+        wrapper->skipped_in_row++;
+        warn_of_skip(scaler, wrapper);
+        report_norm(wrapper, factor);
+        wrapper->has_squares = false;
+    }
+    mmi_scaler_update(scaler, is_finite);
+    report_skips(scaler, wrapper);
+    return check_scale(scaler, wrapper);
 }
 
 static mm_status parse_dtype(struct amp *amp)
 {
+    mmi_amp *common = &amp->common;
+
     if (amp->dtype_name == NULL) {
         return MM_OK;
     }
-    if (mm_dtype_parse(amp->dtype_name, &amp->dtype) < 0) {
+    if (mm_dtype_parse(amp->dtype_name, &common->dtype) < 0) {
         return mm_pending();
     }
-    if (amp->dtype != MM_DTYPE_F16 && amp->dtype != MM_DTYPE_BF16 &&
-        amp->dtype != MM_DTYPE_F32 && amp->dtype != MM_DTYPE_F64) {
+    if (common->dtype != MM_DTYPE_F16 && common->dtype != MM_DTYPE_BF16 &&
+        common->dtype != MM_DTYPE_F32 && common->dtype != MM_DTYPE_F64) {
         return mm_raise(MM_ECONFIG,
                         "dtype is '%s': float16, bfloat16, float32 or float64",
                         amp->dtype_name);
@@ -121,160 +232,47 @@ static mm_status amp_init(void *self)
 {
     struct amp *amp = self;
 
-    amp->scale = 65536.0;
-    amp->growth_factor = 2.0;
-    amp->backoff_factor = 0.5;
-    amp->growth_interval = 2000;
-    amp->is_enabled = true;
-    if (amp->use_fsdp) {
-        return mm_raise(MM_EUNSUPPORTED, "use_fsdp=True is not supported");
-    }
-    return parse_loss_scale(amp) < 0 ? mm_pending() : parse_dtype(amp);
-}
-
-static mm_status amp_enter(void *self, mm_optim_wrapper *wrapper)
-{
-    struct amp *amp = self;
-    char device[8];
-    mm_dtype dtype = amp->dtype;
-
-    if (mmi_optim_wrapper_device_type(wrapper, device, sizeof device) < 0) {
+    amp->common.casts = true;
+    mmi_scaler_init(&amp->common.scaler);
+    if (mmi_scaler_parse(&amp->common.scaler, amp->loss_scale) < 0) {
         return mm_pending();
     }
-    bool is_cpu = strcmp(device, "cpu") == 0;
-
-    if (dtype == MM_DTYPE_NONE) {
-        dtype = is_cpu ? MM_DTYPE_BF16 : MM_DTYPE_F16;
-    }
-    if (is_cpu && dtype != MM_DTYPE_BF16) {
-        mm_raise(MM_EUNSUPPORTED, "mixed precision with %s is not possible on the CPU",
-                 mm_dtype_name(dtype));
-        return mm_error_hint("use dtype='bfloat16'");
-    }
-    bool is_half = dtype == MM_DTYPE_F16 || dtype == MM_DTYPE_BF16;
-
-    return mm_autocast_enter(device, dtype, is_half, &amp->autocast);
+    return parse_dtype(amp);
 }
 
-static void amp_leave(void *self, mm_optim_wrapper *wrapper)
-{
-    struct amp *amp = self;
-
-    (void)wrapper;
-    if (amp->autocast.active) {
-        mm_autocast_exit(&amp->autocast);
-        amp->autocast.active = false;
-    }
-}
-
-static mm_status amp_backward(void *self, mm_optim_wrapper *wrapper, mm_tensor *loss)
-{
-    const struct amp *amp = self;
-
-    (void)wrapper;
-    return mm_backward(amp->is_enabled ? mm_mul_scalar(loss, amp->scale) : loss);
-}
-
-/* GradScaler.update(). */
-static void update_scale(struct amp *amp, bool is_finite)
-{
-    if (amp->is_static) {
-        amp->scale = (double)(float)amp->static_scale;
-        return;
-    }
-    if (!is_finite) {
-        amp->scale = (double)(float)(amp->scale * amp->backoff_factor);
-        amp->growth_tracker = 0;
-        return;
-    }
-    if (++amp->growth_tracker == amp->growth_interval) {
-        float grown = (float)(amp->scale * amp->growth_factor);
-
-        if (isfinite(grown)) { /* never to infinity, from which there is no way back */
-            amp->scale = (double)grown;
-        }
-        amp->growth_tracker = 0;
-    }
-}
-
-static mm_status amp_step(void *self, mm_optim_wrapper *wrapper)
-{
-    struct amp *amp = self;
-    double squares = 0.0;
-
-    if (!amp->is_enabled) {
-        return mm_optim_wrapper_clip_and_step(wrapper, 1.0F);
-    }
-    if (mmi_optim_wrapper_squares(wrapper, &squares) < 0) {
-        return mm_pending();
-    }
-    bool is_finite = isfinite(squares);
-
-    if (is_finite) {
-        mm_optim_wrapper_clip_and_step(wrapper, (float)(1.0 / amp->scale));
-    } else {
-        wrapper->has_squares = false;
-        if (wrapper->clip.by_norm) { /* MMEngine logs it, though no step follows */
-            mmi_optim_wrapper_report(wrapper, "train/grad_norm",
-                                     sqrt(squares) / amp->scale);
-        }
-    }
-    if (!mm_has_error()) {
-        update_scale(amp, is_finite);
-    }
-    return mm_pending();
-}
-
-/* GradScaler.state_dict(). */
 static mm_status amp_save(void *self, mm_value *state_dict)
 {
     const struct amp *amp = self;
-    mm_value *state = mm_value_new_dict();
 
-    if (amp->is_enabled) {
-        mm_dict_put_f64(state, "scale", amp->scale);
-        mm_dict_put_f64(state, "growth_factor", amp->growth_factor);
-        mm_dict_put_f64(state, "backoff_factor", amp->backoff_factor);
-        mm_dict_put_i64(state, "growth_interval", amp->growth_interval);
-        mm_dict_put_i64(state, "_growth_tracker", amp->growth_tracker);
-    }
-    mm_dict_take(state_dict, "loss_scaler", state);
-    return mm_pending();
+    return mmi_scaler_save(&amp->common.scaler, state_dict);
 }
 
 static mm_status amp_load(void *self, const mm_value *state_dict)
 {
     struct amp *amp = self;
-    const mm_value *state = mm_dict_find(state_dict, "loss_scaler");
 
-    if (state == NULL || !amp->is_enabled) {
-        return mm_pending();
-    }
-    mmi_read_f64(state, "scale", &amp->scale);
-    mmi_read_f64(state, "growth_factor", &amp->growth_factor);
-    mmi_read_f64(state, "backoff_factor", &amp->backoff_factor);
-    mmi_read_i64(state, "growth_interval", &amp->growth_interval);
-    mmi_read_i64(state, "_growth_tracker", &amp->growth_tracker);
-    return mm_has_error() ? mm_error_frame("in loss_scaler") : MM_OK;
+    return mmi_scaler_load(&amp->common.scaler, state_dict);
 }
 
 static const mm_optim_wrapper_ops amp_ops = {
-    .enter = amp_enter,
-    .leave = amp_leave,
-    .backward = amp_backward,
-    .step = amp_step,
+    .start = mmi_amp_start,
+    .enter = mmi_amp_enter,
+    .leave = mmi_amp_leave,
+    .backward = mmi_amp_backward,
+    .step = mmi_amp_step,
     .save_state = amp_save,
     .load_state = amp_load,
 };
 
 #define MM_OPT_STRUCT struct amp
 static const mm_option amp_options[] = {
-    {"", "", MM_OPT_INHERIT(settings, mm_optim_wrapper_options)},
-    {"loss_scale", "'dynamic', a fixed float, or a dict of the scaler's options",
+    {"", "", MM_OPT_INHERIT(common.settings, mm_optim_wrapper_options)},
+    {"loss_scale", "'dynamic', a fixed number, or a dict of GradScaler's options",
      MM_OPT_VALUE(loss_scale)},
     {"dtype", "float16 or bfloat16; default: bfloat16 on the CPU, else float16",
      MM_OPT_STR(dtype_name, NULL)},
-    {"use_fsdp", "not supported: must be False", MM_OPT_BOOL(use_fsdp, false)},
+    {"use_fsdp", "on one device the scaler is the plain one",
+     MM_OPT_BOOL(use_fsdp, false)},
     {0},
 };
 #undef MM_OPT_STRUCT

@@ -1,6 +1,9 @@
-/* Clipping. Gradients that lie plainly in host memory go through the kernels: the norm
- * is summed in double and does not depend on threads. PyTorch sums each tensor in float
- * and takes the norm of the norms; the reference form does that with its operators. */
+/* Clipping, unscaling and the look for what is not finite. Gradients that lie plainly
+ * in host memory go through the kernels: the norm is summed in double and does not
+ * depend on threads. PyTorch sums each tensor in float and takes the norm of the norms;
+ * the operators' form does that, for `numerics='reference'` and for gradients that the
+ * kernels cannot reach; on a device it takes lists of tensors, with one number read
+ * back. */
 #include "optim/clip_grad.h"
 
 #include <math.h>
@@ -10,97 +13,11 @@
 #include "mmengine/ops.h"
 #include "optim/optimizer.h"
 
-static mm_status unknown_key(const mm_value *config, size_t index)
-{
-    char *key = mm_value_repr(mm_dict_key_at(config, index));
-
-    mm_raise(MM_ECONFIG, "clip_grad has no option %s", key != NULL ? key : "?");
-    mm_free(key);
-    mm_error_locate(mm_dict_source_at(config, index));
-    return mm_error_hint("options: type, max_norm, norm_type, error_if_nonfinite, "
-                         "foreach; with type='value': clip_value, foreach");
-}
-
-static double parse_norm_type(const mm_value *value)
-{
-    if (mm_value_kind(value) == MM_KIND_STR) {
-        const char *text = mm_value_str(value);
-
-        if (strcmp(text, "inf") == 0) {
-            return INFINITY;
-        }
-        mm_raise(MM_ECONFIG, "clip_grad: norm_type is '%s': a number or 'inf'", text);
-        return 0.0;
-    }
-    return mm_value_f64(value);
-}
-
-static mm_status parse_entry(const mm_value *config, size_t index, mmi_clip *out)
-{
-    const char *key = mm_dict_name_at(config, index);
-    const mm_value *value = mm_dict_at(config, index);
-
-    if (key == NULL) {
-        return unknown_key(config, index);
-    }
-    if (strcmp(key, "type") == 0 || strcmp(key, "foreach") == 0) {
-        return MM_OK;
-    }
-    if (out->by_value && strcmp(key, "clip_value") == 0) {
-        out->clip_value = mm_value_f64(value);
-    } else if (out->by_norm && strcmp(key, "max_norm") == 0) {
-        out->max_norm = mm_value_f64(value);
-    } else if (out->by_norm && strcmp(key, "norm_type") == 0) {
-        out->norm_type = parse_norm_type(value);
-    } else if (out->by_norm && strcmp(key, "error_if_nonfinite") == 0) {
-        out->error_if_nonfinite = mm_value_is_true(value);
-    } else {
-        return unknown_key(config, index);
-    }
-    if (mm_has_error()) {
-        mm_error_frame("in clip_grad.%s", key);
-        return mm_error_locate(mm_dict_source_at(config, index));
-    }
-    return MM_OK;
-}
-
-mm_status mmi_clip_parse(const mm_value *config, mmi_clip *out)
-{
-    mmi_clip clip = {.norm_type = 2.0};
-
-    if (mm_value_is_none(config)) {
-        *out = (mmi_clip){0};
-        return mm_pending();
-    }
-    if (mm_value_kind(config) != MM_KIND_DICT) {
-        return mm_raise(MM_ECONFIG, "clip_grad is %s: a dict is needed",
-                        mm_value_type_name(config));
-    }
-    const mm_value *type = mm_dict_find(config, "type");
-    const char *name = type != NULL ? mm_value_str(type) : "norm";
-
-    if (mm_has_error()) {
-        return mm_error_frame("in clip_grad.type");
-    }
-    clip.by_norm = strcmp(name, "norm") == 0;
-    clip.by_value = strcmp(name, "value") == 0;
-    if (!clip.by_norm && !clip.by_value) {
-        mm_raise(MM_ECONFIG, "clip_grad: type is '%s': 'norm' or 'value'", name);
-        return mm_error_locate(mm_dict_source(config, "type"));
-    }
-    const char *needed = clip.by_norm ? "max_norm" : "clip_value";
-
-    if (!mm_dict_has(config, needed)) {
-        return mm_raise(MM_ECONFIG, "clip_grad needs %s", needed);
-    }
-    for (size_t i = 0; i < mm_value_len(config); i++) {
-        if (parse_entry(config, i, &clip) < 0) {
-            return mm_pending();
-        }
-    }
-    *out = clip;
-    return mm_pending();
-}
+static const char norm_of_list[] = "aten::_foreach_norm.Scalar";
+static const char scale_of_list[] = "aten::_foreach_mul_.Scalar";
+static const char product_of_list[] = "aten::_foreach_mul_.Tensor";
+static const char unscale_of_list[] =
+    "aten::_amp_foreach_non_finite_check_and_unscale_";
 
 mm_status mmi_clip_begin(mm_optimizer *optimizer)
 {
@@ -117,59 +34,133 @@ bool mmi_clip_has_grads(const mm_optimizer *optimizer)
     return false;
 }
 
-/* The norm of one gradient through libtorch. */
-static double slow_norm(mm_tensor *grad, double norm_type)
+bool mmi_clip_by_operators(const mm_optimizer *optimizer)
 {
-    return mm_item(mm_op("aten::linalg_vector_norm", MM_T(grad), MM_F(norm_type)));
-}
-
-/* Adds |x|^p of the gradients that the kernels cannot reach; for p = inf their largest
- * magnitude. */
-static double slow_powers(mm_optimizer *optimizer, double norm_type, double total)
-{
+    if (optimizer->numerics == MM_NUMERICS_REFERENCE) {
+        return true;
+    }
     for (size_t i = 0; optimizer->num_slow > 0 && i < optimizer->num_params; i++) {
-        if (!mmi_optimizer_is_slow(optimizer, i) || mm_has_error()) {
-            continue;
-        }
-        mm_scope scope = mm_scope_open();
-        double norm = slow_norm(mm_grad_find(optimizer->params[i]), norm_type);
-
-        mm_scope_close(scope);
-        if (!isinf(norm_type)) {
-            total += pow(norm, norm_type);
-        } else if (norm > total || isnan(norm)) {
-            total = norm;
+        if (optimizer->memory[i].has_grad && !mmi_optimizer_is_slow(optimizer, i)) {
+            return false;
         }
     }
-    return total;
+    return optimizer->num_slow > 0;
 }
 
-mm_status mmi_clip_squares(mm_optimizer *optimizer, double *out_squares)
-{
-    double squares = mmi_spans_grad_squares(&optimizer->spans, optimizer->partials);
+/* Gradients that the kernels cannot reach. */
+struct grads {
+    mm_tensor **list;
+    const char **names; /* their parameters' */
+    int count;
+};
 
-    squares = slow_powers(optimizer, 2.0, squares);
-    if (!mm_has_error()) {
-        *out_squares = squares;
+static mm_status collect(mm_optimizer *optimizer, struct grads *out)
+{
+    *out = (struct grads){
+        .list = mm_alloc_array(optimizer->num_params, sizeof *out->list),
+        .names = mm_alloc_array(optimizer->num_params, sizeof *out->names),
+    };
+    for (size_t i = 0; !mm_has_error() && i < optimizer->num_params; i++) {
+        if (mmi_optimizer_is_slow(optimizer, i)) {
+            out->list[out->count] = mm_grad_find(optimizer->params[i]);
+            out->names[out->count++] = mm_param_groups_name(optimizer->groups, i);
+        }
     }
     return mm_pending();
 }
 
-/* Any p: through libtorch, one tensor at a time. */
-static double any_norm(mm_optimizer *optimizer, double norm_type)
+static void release(struct grads *grads)
 {
-    double total = 0.0;
+    mm_free(grads->list);
+    mm_free((void *)grads->names);
+}
 
-    for (size_t i = 0; i < optimizer->num_params && !mm_has_error(); i++) {
-        if (optimizer->memory[i].has_grad) {
-            mm_scope scope = mm_scope_open();
+static bool is_one_kind(const mm_tensor_info *a, const mm_tensor_info *b)
+{
+    return a->dtype == b->dtype && strcmp(a->device, b->device) == 0;
+}
 
-            total += pow(slow_norm(mm_grad_find(optimizer->params[i]), norm_type),
-                         norm_type);
-            mm_scope_close(scope);
+/* True if an operator on lists takes all of `grads` at once: of one dtype on one device
+ * that has a kernel of its own. On the host such lists are walked tensor by tensor. */
+static bool takes_list(const struct grads *grads, const char *name)
+{
+    mm_tensor_info first = {0};
+    mm_tensor_info info = {0};
+
+    if (grads->count == 0 || mm_tensor_info_get(grads->list[0], &first) < 0 ||
+        first.is_cpu || !mm_op_supports(name, "cuda")) {
+        return false;
+    }
+    for (int i = 1; i < grads->count; i++) {
+        if (mm_tensor_info_get(grads->list[i], &info) < 0 ||
+            !is_one_kind(&first, &info)) {
+            return false;
         }
     }
-    return pow(total, 1.0 / norm_type);
+    return true;
+}
+
+/* PyTorch's: the norm of the norms, as a tensor. */
+static mm_tensor *total_norm(const struct grads *grads, double norm_type)
+{
+    mm_tensor **norms = mm_alloc_array((size_t)grads->count, sizeof *norms);
+    mm_op_result result = {.tensors = norms, .max_tensors = grads->count};
+
+    if (norms != NULL && takes_list(grads, norm_of_list)) {
+        (void)mm_op_run(norm_of_list, &result, MM_TS(grads->list, grads->count),
+                        MM_F(norm_type));
+    } else {
+        for (int i = 0; norms != NULL && i < grads->count && !mm_has_error(); i++) {
+            norms[i] = mm_op("aten::linalg_vector_norm", MM_T(grads->list[i]),
+                             MM_F(norm_type));
+        }
+    }
+    mm_tensor *all =
+        norms != NULL && !mm_has_error() ? mm_stack(norms, grads->count, 0) : NULL;
+
+    mm_free(norms);
+    return all != NULL ? mm_op("aten::linalg_vector_norm", MM_T(all), MM_F(norm_type))
+                       : NULL;
+}
+
+/* The norm of those gradients; 0 if there are none. */
+static double slow_norm(mm_optimizer *optimizer, double norm_type)
+{
+    struct grads grads;
+    double norm = 0.0;
+    mm_scope scope = mm_scope_open();
+
+    if (collect(optimizer, &grads) >= 0 && grads.count > 0) {
+        mm_tensor *total = total_norm(&grads, norm_type);
+
+        norm = mm_has_error() ? 0.0 : mm_item(total);
+    }
+    release(&grads);
+    mm_scope_close(scope);
+    return norm;
+}
+
+/* Norms other than 2 and inf, which are rare: PyTorch's, over all gradients. */
+static double any_norm(mm_optimizer *optimizer, double norm_type)
+{
+    struct grads grads = {0};
+    double norm = 0.0;
+    mm_scope scope = mm_scope_open();
+
+    grads.list = mm_alloc_array(optimizer->num_params, sizeof *grads.list);
+    for (size_t i = 0; grads.list != NULL && i < optimizer->num_params; i++) {
+        if (optimizer->memory[i].has_grad) {
+            grads.list[grads.count++] = mm_grad_find(optimizer->params[i]);
+        }
+    }
+    if (grads.count > 0) {
+        mm_tensor *total = total_norm(&grads, norm_type);
+
+        norm = mm_has_error() ? 0.0 : mm_item(total);
+    }
+    release(&grads);
+    mm_scope_close(scope);
+    return norm;
 }
 
 static mm_status check_finite(const mmi_clip *clip, double norm)
@@ -182,25 +173,34 @@ static mm_status check_finite(const mmi_clip *clip, double norm)
     return mm_pending();
 }
 
+/* The larger; NaN if either is. */
+static double max_norm(double a, double b)
+{
+    return isnan(a) || a > b ? a : b;
+}
+
 mm_status mmi_clip_norm(mm_optimizer *optimizer, const mmi_clip *clip, float factor,
                         const double *squares, double *out_norm)
 {
-    double norm = 0.0;
+    double *partials = optimizer->partials;
+    bool has_slow = optimizer->num_slow > 0;
+    double order = clip->norm_type;
+    double norm;
 
-    if (clip->norm_type == 2.0) {
-        if (squares != NULL) {
-            norm = *squares;
-        } else if (mmi_clip_squares(optimizer, &norm) < 0) {
-            return mm_pending();
-        }
-        norm = sqrt(norm);
-    } else if (isinf(clip->norm_type)) {
-        norm = mmi_spans_grad_max(&optimizer->spans, optimizer->partials);
-        norm = slow_powers(optimizer, INFINITY, norm);
+    if (order == 2.0) {
+        double slow = has_slow ? slow_norm(optimizer, 2.0) : 0.0;
+
+        norm = squares != NULL ? *squares
+                               : mmi_spans_grad_squares(&optimizer->spans, partials);
+        norm = sqrt(norm + slow * slow);
+    } else if (order == INFINITY) {
+        norm = mmi_spans_grad_max(&optimizer->spans, partials);
+        norm = has_slow ? max_norm(slow_norm(optimizer, order), norm) : norm;
     } else {
-        norm = any_norm(optimizer, clip->norm_type);
+        norm = any_norm(optimizer, order);
     }
-    norm = (double)(float)(norm * fabs((double)factor));
+    /* the norm of order 0 counts the tensors that are not zero */
+    norm = (double)(float)(order == 0.0 ? norm : norm * fabs((double)factor));
     if (mm_has_error() || check_finite(clip, norm) < 0) {
         return mm_pending();
     }
@@ -219,15 +219,24 @@ float mmi_clip_coefficient(const mmi_clip *clip, double norm)
 
 mm_status mmi_clip_scale(mm_optimizer *optimizer, float factor)
 {
-    mmi_spans_grad_scale(&optimizer->spans, factor);
-    for (size_t i = 0; optimizer->num_slow > 0 && i < optimizer->num_params; i++) {
-        if (mmi_optimizer_is_slow(optimizer, i)) {
-            mm_scope scope = mm_scope_open();
+    struct grads grads;
+    mm_scope scope;
 
-            mm_mul_scalar_(mm_grad_find(optimizer->params[i]), factor);
-            mm_scope_close(scope);
+    mmi_spans_grad_scale(&optimizer->spans, factor);
+    if (optimizer->num_slow == 0) {
+        return mm_pending();
+    }
+    scope = mm_scope_open();
+    if (collect(optimizer, &grads) >= 0 && takes_list(&grads, scale_of_list)) {
+        (void)mm_op_run(scale_of_list, NULL, MM_TS(grads.list, grads.count),
+                        MM_F((double)factor));
+    } else {
+        for (int i = 0; i < grads.count && !mm_has_error(); i++) {
+            mm_mul_scalar_(grads.list[i], factor);
         }
     }
+    release(&grads);
+    mm_scope_close(scope);
     return mm_pending();
 }
 
@@ -246,49 +255,154 @@ mm_status mmi_clip_clamp(mm_optimizer *optimizer, double clip_value)
     return mm_pending();
 }
 
-static mm_tensor *total_norm(mm_tensor *const *grads, int count, double norm_type)
+static void multiply(const struct grads *grads, mm_tensor *coefficient)
 {
-    mm_tensor **norms = mm_alloc_array((size_t)count, sizeof *norms);
-
-    for (int i = 0; norms != NULL && i < count; i++) {
-        norms[i] = mm_op("aten::linalg_vector_norm", MM_T(grads[i]), MM_F(norm_type));
+    if (takes_list(grads, product_of_list)) {
+        (void)mm_op_run(product_of_list, NULL, MM_TS(grads->list, grads->count),
+                        MM_T(coefficient));
+        return;
     }
-    mm_tensor *all =
-        norms != NULL && !mm_has_error() ? mm_stack(norms, count, 0) : NULL;
-
-    mm_free(norms);
-    return all != NULL ? mm_op("aten::linalg_vector_norm", MM_T(all), MM_F(norm_type))
-                       : NULL;
+    for (int i = 0; i < grads->count && !mm_has_error(); i++) {
+        mm_mul_(grads->list[i], coefficient);
+    }
 }
 
 mm_status mmi_clip_reference(mm_optimizer *optimizer, const mmi_clip *clip,
                              double *out_norm)
 {
-    mm_tensor **grads = mm_alloc_array(optimizer->num_params, sizeof *grads);
+    struct grads grads;
     mm_scope scope = mm_scope_open();
-    int count = 0;
-
-    for (size_t i = 0; grads != NULL && i < optimizer->num_params; i++) {
-        mm_tensor *grad = mm_grad_find(optimizer->params[i]);
-
-        if (grad != NULL) {
-            grads[count++] = grad;
-        }
-    }
-    mm_tensor *norm = total_norm(grads, count, clip->norm_type);
-    double value = mm_has_error() ? 0.0 : mm_item(norm);
+    mm_tensor *norm = collect(optimizer, &grads) >= 0 && grads.count > 0
+                          ? total_norm(&grads, clip->norm_type)
+                          : NULL;
+    double value = norm == NULL ? 0.0 : mm_item(norm);
 
     if (!mm_has_error() && check_finite(clip, value) >= 0) {
-        mm_tensor *inverse = mm_reciprocal(mm_add_scalar(norm, 1e-6));
-        mm_tensor *coefficient =
-            mm_clamp(mm_mul_scalar(inverse, clip->max_norm), .max = MM_N(1.0));
+        if (norm != NULL) {
+            mm_tensor *inverse = mm_reciprocal(mm_add_scalar(norm, 1e-6));
 
-        for (int i = 0; i < count; i++) {
-            mm_mul_(grads[i], coefficient);
+            multiply(&grads, mm_clamp(mm_mul_scalar(inverse, clip->max_norm),
+                                      .max = MM_N(1.0)));
         }
         *out_norm = value;
     }
+    release(&grads);
     mm_scope_close(scope);
-    mm_free(grads);
     return mm_pending();
+}
+
+/* Unscaling a list of one dtype on one device; is it finite? */
+static bool unscale_list(const struct grads *grads, const mm_tensor_info *kind,
+                         float inverse)
+{
+    const float start[] = {0.0F, inverse};
+    mm_tensor *found = mm_from_f32(&start[0], 0, NULL);
+    mm_tensor *factor = mm_from_f32(&start[1], 0, NULL);
+
+    if (!kind->is_cpu) {
+        found = mm_to(found, .device = kind->device);
+        factor = mm_to(factor, .device = kind->device);
+    }
+    (void)mm_op_run(unscale_of_list, NULL, MM_TS(grads->list, grads->count),
+                    MM_T(found), MM_T(factor));
+    return !mm_has_error() && mm_item(found) == 0.0;
+}
+
+/* The same where libtorch has no operator for it: the host's up to 2.2. */
+static bool unscale_each(const struct grads *grads, float inverse)
+{
+    bool is_finite = true;
+
+    for (int i = 0; i < grads->count && !mm_has_error(); i++) {
+        is_finite = is_finite && mm_item(mm_all(mm_isfinite(grads->list[i]))) != 0.0;
+        if (inverse != 1.0F) {
+            mm_mul_scalar_(grads->list[i], inverse);
+        }
+    }
+    return is_finite;
+}
+
+static mm_status check_half(const struct grads *grads, int index,
+                            const mm_tensor_info *info)
+{
+    if (info->dtype != MM_DTYPE_F16) {
+        return mm_pending();
+    }
+    mm_raise(MM_EDTYPE,
+             "could not take the loss scale out of the gradients of '%s': they are "
+             "float16",
+             grads->names[index]);
+    return mm_error_hint("leave the parameters in float32: the forward is computed in "
+                         "float16 all the same");
+}
+
+/* Takes the gradients of the first one's dtype and device out of `from` into `out`. */
+static mm_status take_kind(struct grads *from, struct grads *out, mm_tensor_info *kind)
+{
+    mm_tensor_info info = {0};
+    int left = 0;
+
+    out->count = 0;
+    for (int i = 0; i < from->count; i++) {
+        if (mm_tensor_info_get(from->list[i], &info) < 0 ||
+            check_half(from, i, &info) < 0) {
+            return mm_pending();
+        }
+        if (i == 0) {
+            *kind = info;
+        }
+        if (is_one_kind(kind, &info)) {
+            out->list[out->count++] = from->list[i];
+        } else {
+            from->names[left] = from->names[i];
+            from->list[left++] = from->list[i];
+        }
+    }
+    from->count = left;
+    return mm_pending();
+}
+
+mm_status mmi_clip_unscale(mm_optimizer *optimizer, float inverse, bool *out_finite)
+{
+    struct grads grads;
+    struct grads part = {0};
+    mm_tensor_info kind = {0};
+    bool is_finite = true;
+    mm_scope scope = mm_scope_open();
+
+    if (collect(optimizer, &grads) >= 0) {
+        part.list = mm_alloc_array((size_t)grads.count, sizeof *part.list);
+    }
+    while (!mm_has_error() && grads.count > 0 && take_kind(&grads, &part, &kind) >= 0) {
+        bool has_operator =
+            mm_op_supports(unscale_of_list, kind.is_cpu ? "cpu" : "cuda");
+        bool is_good = has_operator ? unscale_list(&part, &kind, inverse)
+                                    : unscale_each(&part, inverse);
+
+        is_finite = is_finite && is_good;
+    }
+    if (!mm_has_error()) {
+        *out_finite = is_finite;
+    }
+    release(&part);
+    release(&grads);
+    mm_scope_close(scope);
+    return mm_pending();
+}
+
+const char *mmi_clip_find_nonfinite(mm_optimizer *optimizer)
+{
+    const char *found = NULL;
+    mm_scope scope = mm_scope_open();
+
+    for (size_t i = 0; found == NULL && i < optimizer->num_params; i++) {
+        mm_tensor *grad = mm_grad_find(optimizer->params[i]);
+
+        if (grad != NULL && mm_item(mm_all(mm_isfinite(grad))) == 0.0 &&
+            !mm_has_error()) {
+            found = mm_param_groups_name(optimizer->groups, i);
+        }
+    }
+    mm_scope_close(scope);
+    return found;
 }

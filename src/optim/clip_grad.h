@@ -1,5 +1,6 @@
 /** @file
- * Clipping of gradients, by norm or by value, over all parameters of an optimizer.
+ * Clipping of gradients, by norm or by value, over all parameters of an optimizer, and
+ * taking a loss scale out of them.
  */
 #ifndef MMI_OPTIM_CLIP_GRAD_H
 #define MMI_OPTIM_CLIP_GRAD_H
@@ -25,11 +26,12 @@ mm_status mmi_clip_begin(mm_optimizer *optimizer);
 /** True if there is any gradient. */
 bool mmi_clip_has_grads(const mm_optimizer *optimizer);
 
-/** Sum of squares of all gradients: finite if and only if all of them are. */
-mm_status mmi_clip_squares(mm_optimizer *optimizer, double *out_squares);
+/** True if all gradients go through libtorch's operators: there is none that the
+ * kernels reach. */
+bool mmi_clip_by_operators(const mm_optimizer *optimizer);
 
-/** Norm of all gradients times `factor`. `squares`: what mmi_clip_squares() gave, or
- * NULL. */
+/** Norm of all gradients times `factor`. `squares`: what mmi_spans_grad_squares() gave
+ * for the plain ones, or NULL. */
 mm_status mmi_clip_norm(mm_optimizer *optimizer, const mmi_clip *clip, float factor,
                         const double *squares, double *out_norm);
 
@@ -42,8 +44,19 @@ mm_status mmi_clip_scale(mm_optimizer *optimizer, float factor);
 /** Clamps all gradients to [-clip_value, clip_value] in place. */
 mm_status mmi_clip_clamp(mm_optimizer *optimizer, double clip_value);
 
-/** PyTorch's clip_grad_norm_, operator by operator: scales in place, gives the norm. */
+/** PyTorch's clip_grad_norm_, operator by operator, if mmi_clip_by_operators(): scales
+ * in place, gives the norm. */
 mm_status mmi_clip_reference(mm_optimizer *optimizer, const mmi_clip *clip,
                              double *out_norm);
+
+/**
+ * Multiplies the gradients that the kernels do not reach by `inverse`, in place, and
+ * says whether all of them were finite before. Source: GradScaler.unscale_. Errors:
+ * MM_EDTYPE for float16.
+ */
+mm_status mmi_clip_unscale(mm_optimizer *optimizer, float inverse, bool *out_finite);
+
+/** Name of the first parameter whose gradient is not finite, or NULL. For messages. */
+const char *mmi_clip_find_nonfinite(mm_optimizer *optimizer);
 
 #endif

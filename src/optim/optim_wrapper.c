@@ -5,7 +5,7 @@
 #include "optim/optim_wrapper.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "mmengine/log.h"
@@ -44,7 +44,7 @@ const mm_component mmi_optim_wrapper = {
 };
 #undef MM_OPT_STRUCT
 
-static mm_optim_wrapper *new_wrapper(void)
+mm_optim_wrapper *mmi_optim_wrapper_allocate(void)
 {
     mm_optim_wrapper *wrapper = mm_alloc(sizeof *wrapper);
 
@@ -68,7 +68,11 @@ static mm_status start(mm_optim_wrapper *wrapper, mm_optimizer *optimizer)
     if (mmi_clip_parse(wrapper->settings->clip_grad, &wrapper->clip) < 0) {
         return mm_pending();
     }
-    return mm_param_groups_add_base(optimizer->groups);
+    if (mm_param_groups_add_base(optimizer->groups) < 0 ||
+        wrapper->ops->start == NULL) {
+        return mm_pending();
+    }
+    return wrapper->ops->start(wrapper->self, wrapper);
 }
 
 mm_optim_wrapper *mm_optim_wrapper_new(mm_instance *instance, mm_optimizer *optimizer)
@@ -80,7 +84,7 @@ mm_optim_wrapper *mm_optim_wrapper_new(mm_instance *instance, mm_optimizer *opti
         mm_raise(MM_EINVAL, "cannot wrap an optimizer: it is NULL");
         return NULL;
     }
-    mm_optim_wrapper *wrapper = new_wrapper();
+    mm_optim_wrapper *wrapper = mmi_optim_wrapper_allocate();
 
     if (wrapper == NULL) {
         return NULL;
@@ -114,6 +118,7 @@ void mm_optim_wrapper_unref(mm_optim_wrapper *wrapper)
         return;
     }
     for (size_t i = 0; i < wrapper->num_children; i++) {
+        wrapper->children[i].wrapper->name = NULL;
         mm_optim_wrapper_unref(wrapper->children[i].wrapper);
         mm_free(wrapper->children[i].name);
     }
@@ -123,128 +128,8 @@ void mm_optim_wrapper_unref(mm_optim_wrapper *wrapper)
     mm_free(wrapper);
 }
 
-mm_optim_wrapper *mm_optim_wrapper_new_dict(void)
-{
-    mm_optim_wrapper *wrapper = new_wrapper();
-
-    if (wrapper != NULL) {
-        wrapper->is_dict = true;
-    }
-    return wrapper;
-}
-
-mm_status mm_optim_wrapper_add(mm_optim_wrapper *dict, const char *name,
-                               mm_optim_wrapper *wrapper)
-{
-    char *copy = NULL;
-    mmi_named_wrapper *grown = NULL;
-
-    if (mm_has_error()) {
-        goto failed;
-    }
-    if (dict == NULL || name == NULL || wrapper == NULL || !dict->is_dict) {
-        mm_raise(MM_EINVAL, "cannot add optim wrapper '%s': %s",
-                 name != NULL ? name : "",
-                 wrapper == NULL ? "it is NULL" : "this is no dict of wrappers");
-        goto failed;
-    }
-    if (mm_optim_wrapper_find(dict, name) != NULL) {
-        mm_raise(MM_EKEY, "there is an optim wrapper '%s' already", name);
-        goto failed;
-    }
-    copy = mm_strdup(name);
-    grown = mm_realloc(dict->children, (dict->num_children + 1) * sizeof *grown);
-    if (copy == NULL || grown == NULL) {
-        dict->children = grown != NULL ? grown : dict->children;
-        mm_free(copy);
-        goto failed;
-    }
-    dict->children = grown;
-    dict->children[dict->num_children++] = (mmi_named_wrapper){copy, wrapper};
-    return MM_OK;
-failed:
-    mm_optim_wrapper_unref(wrapper);
-    return mm_pending();
-}
-
-bool mm_optim_wrapper_is_dict(const mm_optim_wrapper *wrapper)
-{
-    return wrapper->is_dict;
-}
-
-size_t mm_optim_wrapper_num_children(const mm_optim_wrapper *wrapper)
-{
-    return wrapper->num_children;
-}
-
-mm_optim_wrapper *mm_optim_wrapper_child(const mm_optim_wrapper *wrapper, size_t index)
-{
-    return index < wrapper->num_children ? wrapper->children[index].wrapper : NULL;
-}
-
-const char *mm_optim_wrapper_child_name(const mm_optim_wrapper *wrapper, size_t index)
-{
-    return index < wrapper->num_children ? wrapper->children[index].name : NULL;
-}
-
-mm_optim_wrapper *mm_optim_wrapper_find(const mm_optim_wrapper *wrapper,
-                                        const char *name)
-{
-    for (size_t i = 0; i < wrapper->num_children; i++) {
-        if (strcmp(wrapper->children[i].name, name) == 0) {
-            return wrapper->children[i].wrapper;
-        }
-    }
-    return NULL;
-}
-
-/* Raises that a dict has no wrapper `name`; the hint says what it has. */
-static void no_such_wrapper(const mm_optim_wrapper *wrapper, const char *name)
-{
-    char names[256] = "";
-
-    mm_raise(MM_EKEY,
-             "optim_wrapper has no '%s', for which the model's train_step asks", name);
-    for (size_t i = 0; i < wrapper->num_children; i++) {
-        size_t used = strlen(names);
-
-        (void)snprintf(names + used, sizeof(names) - used, "%s'%s'", i > 0 ? ", " : "",
-                       wrapper->children[i].name);
-    }
-    mm_error_hint("it has %s", wrapper->num_children > 0 ? names : "none at all");
-}
-
-mm_optim_wrapper *mm_optim_wrapper_get(const mm_optim_wrapper *wrapper,
-                                       const char *name)
-{
-    mm_optim_wrapper *found = NULL;
-
-    if (mm_has_error()) {
-        return NULL;
-    }
-    if (wrapper == NULL || name == NULL) {
-        mm_raise(MM_EINVAL, "getting an optim wrapper by name: the %s is NULL",
-                 wrapper == NULL ? "dict" : "name");
-        return NULL;
-    }
-    if (!wrapper->is_dict) {
-        mm_raise(
-            MM_ESTATE,
-            "the model's train_step asks for optim wrapper '%s', but there is only "
-            "one for the whole model",
-            name);
-        mm_error_hint("optim_wrapper=dict(%s=dict(optimizer=...), ...)", name);
-        return NULL;
-    }
-    found = mm_optim_wrapper_find(wrapper, name);
-    if (found == NULL) {
-        no_such_wrapper(wrapper, name);
-    }
-    return found;
-}
-
-/* MM_OK if `wrapper` can train: it is there and no dict. */
-static mm_status check_single(const mm_optim_wrapper *wrapper, const char *what)
+mm_status mmi_optim_wrapper_check_single(const mm_optim_wrapper *wrapper,
+                                         const char *what)
 {
     if (mm_has_error()) {
         return mm_pending();
@@ -274,7 +159,7 @@ static int64_t loss_divisor(const mm_optim_wrapper *wrapper)
 
 mm_tensor *mm_optim_wrapper_scale_loss(mm_optim_wrapper *wrapper, mm_tensor *loss)
 {
-    if (check_single(wrapper, "scaling the loss") < 0) {
+    if (mmi_optim_wrapper_check_single(wrapper, "scaling the loss") < 0) {
         return NULL;
     }
     if (loss == NULL) {
@@ -295,7 +180,7 @@ mm_tensor *mm_optim_wrapper_scale_loss(mm_optim_wrapper *wrapper, mm_tensor *los
 
 mm_status mm_optim_wrapper_backward(mm_optim_wrapper *wrapper, mm_tensor *loss)
 {
-    if (check_single(wrapper, "backward") < 0) {
+    if (mmi_optim_wrapper_check_single(wrapper, "backward") < 0) {
         return mm_pending();
     }
     int64_t begin = mm_profile_begin();
@@ -313,32 +198,70 @@ mm_status mm_optim_wrapper_backward(mm_optim_wrapper *wrapper, mm_tensor *loss)
 
 bool mm_optim_wrapper_should_update(const mm_optim_wrapper *wrapper)
 {
-    return !wrapper->is_dict &&
+    return wrapper != NULL && !wrapper->is_dict &&
            (wrapper->inner_count % wrapper->settings->accumulative_counts == 0 ||
             wrapper->inner_count == wrapper->max_counts);
 }
 
 bool mm_optim_wrapper_should_sync(const mm_optim_wrapper *wrapper)
 {
-    int64_t next = wrapper->inner_count + 1;
+    int64_t next = wrapper != NULL ? wrapper->inner_count + 1 : 0;
 
-    return wrapper->is_dict || next % wrapper->settings->accumulative_counts == 0 ||
+    return wrapper == NULL || wrapper->is_dict ||
+           next % wrapper->settings->accumulative_counts == 0 ||
            next == wrapper->max_counts;
 }
 
-void mmi_optim_wrapper_report(mm_optim_wrapper *wrapper, const char *name, double value)
+static void send(mm_optim_wrapper *wrapper, const char *name, mm_number value)
 {
     if (wrapper->sink != NULL) {
         wrapper->sink(wrapper->sink_user, name, value);
     }
 }
 
-mm_status mmi_optim_wrapper_squares(mm_optim_wrapper *wrapper, double *out_squares)
+void mmi_optim_wrapper_report_norm(mm_optim_wrapper *wrapper, double norm)
 {
-    if (mmi_clip_begin(wrapper->optimizer) >= 0 &&
-        mmi_clip_squares(wrapper->optimizer, &wrapper->squares) >= 0) {
-        wrapper->has_squares = true;
-        *out_squares = wrapper->squares;
+    send(wrapper, "train/grad_norm", (mm_number){MM_NUMBER_F64, {.f64 = norm}});
+}
+
+void mmi_optim_wrapper_report(mm_optim_wrapper *wrapper, const char *name,
+                              mm_number value)
+{
+    const char *owner = wrapper->name != NULL ? wrapper->name : "";
+    char *full = mm_strfmt("train/%s%s%s", owner, owner[0] != '\0' ? "." : "", name);
+
+    if (full != NULL) {
+        send(wrapper, full, value);
+    }
+    mm_free(full);
+}
+
+mm_status mmi_optim_wrapper_unscale(mm_optim_wrapper *wrapper, float *factor,
+                                    bool *out_finite)
+{
+    mm_optimizer *optimizer = wrapper->optimizer;
+    bool recorded = mm_grad_mode_set(false);
+    bool is_finite = true;
+
+    if (mmi_clip_begin(optimizer) >= 0) {
+        bool by_operators = mmi_clip_by_operators(optimizer);
+
+        if (optimizer->num_slow > 0) {
+            (void)mmi_clip_unscale(optimizer, by_operators ? *factor : 1.0F,
+                                   &is_finite);
+        }
+        if (by_operators) {
+            *factor = 1.0F;
+        } else {
+            wrapper->squares =
+                mmi_spans_grad_squares(&optimizer->spans, optimizer->partials);
+            wrapper->has_squares = true;
+            is_finite = is_finite && isfinite(wrapper->squares);
+        }
+    }
+    mm_grad_mode_set(recorded);
+    if (!mm_has_error()) {
+        *out_finite = is_finite;
     }
     return mm_pending();
 }
@@ -354,7 +277,7 @@ static bool drops_step(const mm_optim_wrapper *wrapper, double norm)
 
 /* PyTorch's way: the gradients themselves are changed, step by step. MM_STOP: no step.
  */
-static mm_status clip_reference(mm_optim_wrapper *wrapper, float factor)
+static mm_status clip_by_operators(mm_optim_wrapper *wrapper, float factor)
 {
     mm_optimizer *optimizer = wrapper->optimizer;
     double norm = 0.0;
@@ -370,7 +293,7 @@ static mm_status clip_reference(mm_optim_wrapper *wrapper, float factor)
         if (drops_step(wrapper, norm)) {
             return MM_STOP;
         }
-        mmi_optim_wrapper_report(wrapper, "train/grad_norm", norm);
+        mmi_optim_wrapper_report_norm(wrapper, norm);
     }
     return mm_pending();
 }
@@ -394,7 +317,7 @@ static mm_status clip_fast(mm_optim_wrapper *wrapper, float *factor)
             return MM_STOP;
         }
         *factor *= mmi_clip_coefficient(&wrapper->clip, norm);
-        mmi_optim_wrapper_report(wrapper, "train/grad_norm", norm);
+        mmi_optim_wrapper_report_norm(wrapper, norm);
     }
     return mm_pending();
 }
@@ -410,8 +333,8 @@ static mm_status clip_and_step(mm_optim_wrapper *wrapper, float factor)
         bool recorded = mm_grad_mode_set(false);
 
         if (mmi_clip_begin(optimizer) >= 0 && mmi_clip_has_grads(optimizer)) {
-            if (is_reference) {
-                status = clip_reference(wrapper, factor);
+            if (mmi_clip_by_operators(optimizer)) {
+                status = clip_by_operators(wrapper, factor);
                 factor = 1.0F;
             } else {
                 status = clip_fast(wrapper, &factor);
@@ -427,7 +350,7 @@ static mm_status clip_and_step(mm_optim_wrapper *wrapper, float factor)
 
 mm_status mm_optim_wrapper_clip_and_step(mm_optim_wrapper *wrapper, float factor)
 {
-    if (check_single(wrapper, "clip and step") < 0) {
+    if (mmi_optim_wrapper_check_single(wrapper, "clip and step") < 0) {
         return mm_pending();
     }
     mm_status status = clip_and_step(wrapper, factor);
@@ -438,7 +361,7 @@ mm_status mm_optim_wrapper_clip_and_step(mm_optim_wrapper *wrapper, float factor
 
 mm_status mm_optim_wrapper_step(mm_optim_wrapper *wrapper)
 {
-    if (check_single(wrapper, "step") < 0) {
+    if (mmi_optim_wrapper_check_single(wrapper, "step") < 0) {
         return mm_pending();
     }
     int64_t begin = mm_profile_begin();
@@ -454,6 +377,9 @@ mm_status mm_optim_wrapper_zero_grad(mm_optim_wrapper *wrapper)
 {
     if (mm_has_error()) {
         return mm_pending();
+    }
+    if (wrapper == NULL) {
+        return mm_raise(MM_EINVAL, "dropping gradients: the optim wrapper is NULL");
     }
     if (!wrapper->is_dict) {
         return mm_optimizer_zero_grad(wrapper->optimizer, true);
@@ -511,7 +437,7 @@ mm_status mm_optim_wrapper_enter(mm_optim_wrapper *wrapper)
     if (mm_has_error() || wrapper == NULL) {
         return mm_pending();
     }
-    if (check_single(wrapper, "entering the forward") < 0) {
+    if (mmi_optim_wrapper_check_single(wrapper, "entering the forward") < 0) {
         return mm_pending();
     }
     return wrapper->ops->enter != NULL ? wrapper->ops->enter(wrapper->self, wrapper)
@@ -542,8 +468,16 @@ mm_status mm_optim_wrapper_initialize_count_status(mm_optim_wrapper *wrapper,
 {
     bool has_batch_norm = false;
 
-    if (mm_has_error() || wrapper->is_dict) {
+    if (mm_has_error()) {
         return mm_pending();
+    }
+    if (wrapper == NULL || init_counts < 0) {
+        return mm_raise(
+            MM_EINVAL, "counting iterations from %" PRId64 ": %s", init_counts,
+            wrapper == NULL ? "the optim wrapper is NULL" : "it is below 0");
+    }
+    if (wrapper->is_dict) {
+        return MM_OK;
     }
     int64_t counts = wrapper->settings->accumulative_counts;
 
@@ -567,19 +501,33 @@ mm_status mm_optim_wrapper_initialize_count_status(mm_optim_wrapper *wrapper,
 
 int64_t mm_optim_wrapper_inner_count(const mm_optim_wrapper *wrapper)
 {
-    return wrapper->inner_count;
+    return wrapper != NULL ? wrapper->inner_count : 0;
 }
 
 int64_t mm_optim_wrapper_accumulative_counts(const mm_optim_wrapper *wrapper)
 {
-    return wrapper->is_dict ? 1 : wrapper->settings->accumulative_counts;
+    return wrapper == NULL || wrapper->is_dict ? 1
+                                               : wrapper->settings->accumulative_counts;
+}
+
+int64_t mm_optim_wrapper_skipped_steps(const mm_optim_wrapper *wrapper)
+{
+    int64_t skipped = wrapper != NULL ? wrapper->skipped_steps : 0;
+
+    for (size_t i = 0; i < mm_optim_wrapper_num_children(wrapper); i++) {
+        skipped += mm_optim_wrapper_skipped_steps(wrapper->children[i].wrapper);
+    }
+    return skipped;
 }
 
 void mm_optim_wrapper_set_scalar_sink(mm_optim_wrapper *wrapper,
                                       void (*sink)(void *user, const char *name,
-                                                   double value),
+                                                   mm_number value),
                                       void *user)
 {
+    if (wrapper == NULL) {
+        return;
+    }
     wrapper->sink = sink;
     wrapper->sink_user = user;
     for (size_t i = 0; i < wrapper->num_children; i++) {
@@ -589,6 +537,9 @@ void mm_optim_wrapper_set_scalar_sink(mm_optim_wrapper *wrapper,
 
 void mm_optim_wrapper_set_guard(mm_optim_wrapper *wrapper, const mm_step_guard *guard)
 {
+    if (wrapper == NULL) {
+        return;
+    }
     wrapper->guard = guard;
     for (size_t i = 0; i < wrapper->num_children; i++) {
         mm_optim_wrapper_set_guard(wrapper->children[i].wrapper, guard);
@@ -597,41 +548,26 @@ void mm_optim_wrapper_set_guard(mm_optim_wrapper *wrapper, const mm_step_guard *
 
 const mm_step_guard *mm_optim_wrapper_guard(const mm_optim_wrapper *wrapper)
 {
-    return wrapper->guard;
+    return wrapper != NULL ? wrapper->guard : NULL;
 }
 
 void mm_optim_wrapper_set_numerics(mm_optim_wrapper *wrapper, mm_numerics numerics)
 {
-    if (wrapper->optimizer != NULL) {
+    if (wrapper != NULL && wrapper->optimizer != NULL) {
         mm_optimizer_set_numerics(wrapper->optimizer, numerics);
     }
-    for (size_t i = 0; i < wrapper->num_children; i++) {
+    for (size_t i = 0; i < mm_optim_wrapper_num_children(wrapper); i++) {
         mm_optim_wrapper_set_numerics(wrapper->children[i].wrapper, numerics);
     }
 }
 
 mm_optimizer *mm_optim_wrapper_optimizer(const mm_optim_wrapper *wrapper)
 {
-    return wrapper->optimizer;
+    return wrapper != NULL ? wrapper->optimizer : NULL;
 }
 
 mm_param_groups *mm_optim_wrapper_groups(const mm_optim_wrapper *wrapper)
 {
-    return wrapper->optimizer != NULL ? wrapper->optimizer->groups : NULL;
-}
-
-mm_status mmi_optim_wrapper_device_type(const mm_optim_wrapper *wrapper, char *out,
-                                        size_t out_size)
-{
-    mm_tensor_info info;
-    size_t size = 0;
-
-    if (mm_tensor_info_get(wrapper->optimizer->params[0], &info) < 0) {
-        return mm_pending();
-    }
-    size = strcspn(info.device, ":");
-    size = size < out_size ? size : out_size - 1;
-    memcpy(out, info.device, size);
-    out[size] = '\0';
-    return MM_OK;
+    return wrapper != NULL && wrapper->optimizer != NULL ? wrapper->optimizer->groups
+                                                         : NULL;
 }

@@ -1,5 +1,5 @@
 /** @file
- * Inside of optimizer wrappers: what AmpOptimWrapper needs of the common part.
+ * Inside of optimizer wrappers: what mixed precision needs of the common part.
  */
 #ifndef MMI_OPTIM_OPTIM_WRAPPER_H
 #define MMI_OPTIM_OPTIM_WRAPPER_H
@@ -24,9 +24,12 @@ struct mm_optim_wrapper {
     int64_t inner_count;
     int64_t max_counts;       /* -1: unknown */
     int64_t remainder_counts; /* of the last window; -1: unknown */
-    bool has_squares; /* `squares` is the sum of the gradients of the running step */
+    bool has_squares; /* `squares` is that of the running step's plain gradients */
     double squares;
-    void (*sink)(void *user, const char *name, double value);
+    int64_t skipped_steps;  /* left out for gradients that are not finite */
+    int64_t skipped_in_row; /* ... since the last step that was made */
+    const char *name;       /* in a dict, which owns it; else NULL */
+    void (*sink)(void *user, const char *name, mm_number value);
     void *sink_user;
     const mm_step_guard *guard;  /* NULL: none */
     mmi_named_wrapper *children; /* of a dict */
@@ -34,19 +37,31 @@ struct mm_optim_wrapper {
     bool is_dict;
 };
 
-/** Sum of squares of the gradients, kept for the clipping of the same step. */
-mm_status mmi_optim_wrapper_squares(mm_optim_wrapper *wrapper, double *out_squares);
+/**
+ * Looks whether all gradients are finite and takes a loss scale out of them. What can
+ * be left to the step stays in `factor`, the inverse of the scale; it becomes 1 once
+ * the gradients have been multiplied. The sum of squares that was needed is kept for
+ * the clipping of the same step.
+ */
+mm_status mmi_optim_wrapper_unscale(mm_optim_wrapper *wrapper, float *factor,
+                                    bool *out_finite);
 
-/** Sends a scalar to the sink, if there is one. */
+/** Sends "train/grad_norm" to the sink, if there is one. */
+void mmi_optim_wrapper_report_norm(mm_optim_wrapper *wrapper, double norm);
+
+/** Sends "train/<name>", in a dict "train/<wrapper>.<name>". */
 void mmi_optim_wrapper_report(mm_optim_wrapper *wrapper, const char *name,
-                              double value);
+                              mm_number value);
+
+/** MM_OK if `wrapper` is there and no dict; `what` names the call in the error. */
+mm_status mmi_optim_wrapper_check_single(const mm_optim_wrapper *wrapper,
+                                         const char *what);
+
+/** An empty wrapper or dict. */
+mm_optim_wrapper *mmi_optim_wrapper_allocate(void);
 
 /** Adds the groups that the settings' constructor makes of `model`'s parameters. */
 mm_status mmi_add_groups(const mm_optim_wrapper_settings *settings, mm_module *model,
                          const char *scope, mm_param_groups *groups);
-
-/** "cpu" or "cuda": where the first parameter is. */
-mm_status mmi_optim_wrapper_device_type(const mm_optim_wrapper *wrapper, char *out,
-                                        size_t out_size);
 
 #endif

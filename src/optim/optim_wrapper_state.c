@@ -7,6 +7,7 @@
 #include "mmengine/ops.h"
 #include "optim/optim_wrapper.h"
 #include "optim/optimizer.h"
+#include "optim/schedule_state.h"
 
 /* Entries of the children's dicts under "<name>.<key>", in one new dict. */
 static mm_value *merge_children(const mm_optim_wrapper *wrapper,
@@ -41,8 +42,20 @@ static mm_value *checked(mm_value *value)
     return value;
 }
 
+/* False if nothing can be read: an error is pending, or is raised here. */
+static bool is_readable(const mm_optim_wrapper *wrapper, const char *what)
+{
+    if (!mm_has_error() && wrapper == NULL) {
+        (void)mm_raise(MM_EINVAL, "%s: the optim wrapper is NULL", what);
+    }
+    return !mm_has_error();
+}
+
 mm_value *mm_optim_wrapper_get_lr(const mm_optim_wrapper *wrapper)
 {
+    if (!is_readable(wrapper, "reading learning rates")) {
+        return NULL;
+    }
     if (wrapper->is_dict) {
         return checked(merge_children(wrapper, mm_optim_wrapper_get_lr));
     }
@@ -66,6 +79,9 @@ mm_value *mm_optim_wrapper_get_lr(const mm_optim_wrapper *wrapper)
 
 mm_value *mm_optim_wrapper_get_momentum(const mm_optim_wrapper *wrapper)
 {
+    if (!is_readable(wrapper, "reading momenta")) {
+        return NULL;
+    }
     if (wrapper->is_dict) {
         return checked(merge_children(wrapper, mm_optim_wrapper_get_momentum));
     }
@@ -90,6 +106,9 @@ mm_value *mm_optim_wrapper_get_momentum(const mm_optim_wrapper *wrapper)
 
 mm_status mm_optim_wrapper_scale_lr(mm_optim_wrapper *wrapper, double ratio)
 {
+    if (!is_readable(wrapper, "scaling learning rates")) {
+        return mm_pending();
+    }
     for (size_t i = 0; i < wrapper->num_children; i++) {
         mm_optim_wrapper_scale_lr(wrapper->children[i].wrapper, ratio);
     }
@@ -139,7 +158,7 @@ static mm_value *children_state(const mm_optim_wrapper *wrapper,
 
 mm_value *mm_optim_wrapper_state_dict(const mm_optim_wrapper *wrapper)
 {
-    if (mm_has_error()) {
+    if (!is_readable(wrapper, "saving the optimizer")) {
         return NULL;
     }
     if (wrapper->is_dict) {
@@ -182,7 +201,7 @@ static mm_status load_children(mm_optim_wrapper *wrapper, const mm_value *state,
 mm_status mm_optim_wrapper_load_state_dict(mm_optim_wrapper *wrapper,
                                            const mm_value *state_dict)
 {
-    if (mm_has_error()) {
+    if (!is_readable(wrapper, "loading the optimizer")) {
         return mm_pending();
     }
     if (wrapper->is_dict) {
@@ -205,7 +224,7 @@ mm_status mm_optim_wrapper_load_state_dict(mm_optim_wrapper *wrapper,
 
 mm_value *mm_optim_wrapper_window_state(const mm_optim_wrapper *wrapper)
 {
-    if (mm_has_error()) {
+    if (!is_readable(wrapper, "saving the accumulation window")) {
         return NULL;
     }
     if (wrapper->is_dict) {
@@ -216,6 +235,10 @@ mm_value *mm_optim_wrapper_window_state(const mm_optim_wrapper *wrapper)
     mm_optimizer *optimizer = wrapper->optimizer;
 
     mm_dict_put_i64(result, "inner_count", wrapper->inner_count);
+    if (wrapper->skipped_steps > 0) {
+        mm_dict_put_i64(result, "skipped_steps", wrapper->skipped_steps);
+        mm_dict_put_i64(result, "skipped_in_row", wrapper->skipped_in_row);
+    }
     for (size_t i = 0; i < optimizer->num_params && !mm_has_error(); i++) {
         mm_tensor *grad = mm_grad_find(optimizer->params[i]);
         mm_value *key = grad != NULL ? mm_value_new_i64((int64_t)i) : NULL;
@@ -265,13 +288,15 @@ static mm_status load_grad(mm_optimizer *optimizer, const mm_value *key,
 mm_status mm_optim_wrapper_load_window_state(mm_optim_wrapper *wrapper,
                                              const mm_value *state)
 {
-    if (mm_has_error()) {
+    if (!is_readable(wrapper, "loading the accumulation window")) {
         return mm_pending();
     }
     if (wrapper->is_dict) {
         return load_children(wrapper, state, mm_optim_wrapper_load_window_state);
     }
     int64_t count = mm_value_i64(mm_dict_get(state, "inner_count"));
+    int64_t skipped = 0;
+    int64_t in_row = 0;
     const mm_value *grads = mm_dict_get(state, "grads");
     size_t num_grads = mm_has_error() ? 0 : mm_value_len(grads);
     bool recorded = mm_grad_mode_set(false);
@@ -280,8 +305,12 @@ mm_status mm_optim_wrapper_load_window_state(mm_optim_wrapper *wrapper,
         load_grad(wrapper->optimizer, mm_dict_key_at(grads, i), mm_dict_at(grads, i));
     }
     mm_grad_mode_set(recorded);
+    mmi_read_i64(state, "skipped_steps", &skipped);
+    mmi_read_i64(state, "skipped_in_row", &in_row);
     if (!mm_has_error()) {
         wrapper->inner_count = count;
+        wrapper->skipped_steps = skipped;
+        wrapper->skipped_in_row = in_row;
     }
     return mm_pending();
 }

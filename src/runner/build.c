@@ -79,11 +79,15 @@ static mm_status scale_lr(mm_runner *runner)
     return mm_optim_wrapper_scale_lr(runner->optim_wrapper, ratio);
 }
 
-static void scalar_to_hub(void *user, const char *name, double value)
+static void scalar_to_hub(void *user, const char *name, mm_number value)
 {
     mm_runner *runner = user;
+    mm_history *history = mm_hub_scalar(runner->hub, name);
 
-    mm_history_update(mm_hub_scalar(runner->hub, name), value, 1);
+    if (value.kind == MM_NUMBER_I64)
+        mm_history_update_i64(history, value.u.i64, 1);
+    else
+        mm_history_update(history, value.u.f64, 1);
 }
 
 mm_status mmi_build_optim(mm_runner *runner)
