@@ -80,7 +80,7 @@ class Asked:
         self.process.wait()
 
 
-def optimizers(build, rounds, cases=OPTIM_CASES):
+def optimizers(build, repeats, cases=OPTIM_CASES):
     """Steps of optimizers, ours and Python's in turn many times over: the best of each, the middle
     of the ratios of neighbours, and the share of the bandwidth of an in-place pass."""
     ours, theirs = {}, {}
@@ -90,7 +90,7 @@ def optimizers(build, rounds, cases=OPTIM_CASES):
             Asked(sys.executable, f'{HERE}/peer.py', 'optim') as peer:
         for case, size in cases.items():
             a, b = [], []
-            for _ in range(rounds):
+            for _ in range(3 * repeats):
                 a.append(our.ask(case))
                 b.append(peer.ask(case))
             least = {form: min(r[form] for r in b) for form in b[0]}
@@ -108,12 +108,12 @@ def optimizers(build, rounds, cases=OPTIM_CASES):
     return ours, theirs
 
 
-def train(command, work_dir):
+def train(command, work_dir, batch=BATCH):
     """Images a second of the best epoch, and seconds from exec to the first iteration."""
     started = time.time()
     run(command)
     record = json.load(open(f'{work_dir}/bench.json'))
-    rates = [n * BATCH / seconds for n, seconds in record['epochs']]
+    rates = [n * batch / seconds for n, seconds in record['epochs']]
     return max(rates), record['first_iter'] - started
 
 
@@ -132,6 +132,30 @@ def training(build, data, repeats):
             side[f'{name}.images_per_second'] = max(r[0] for r in records)
             side['start.seconds'] = min([r[1] for r in records] + [side.get('start.seconds', 1e9)])
     return ours, theirs
+
+
+RESNET = dict(channels_last=('memory_format=channels_last', ),
+              channels_last_bf16=('memory_format=channels_last', 'optim_wrapper.type=AmpOptimWrapper',
+                                  'optim_wrapper.dtype=bfloat16'))
+
+
+def resnet(build, repeats):
+    """Training of ResNet-50, images a second: ours in two forms, MMEngine's as its config has it."""
+    config, ours, peer = f'{HERE}/configs/resnet50.py', {name: [] for name in RESNET}, []
+    for _ in range(repeats):
+        for name, options in RESNET.items():
+            with tempfile.TemporaryDirectory() as d:
+                command = [f'{build}/bin/mmengine', 'train', config, '--work-dir', d, '--cfg-options', *options]
+                ours[name].append(train(command, d, 16)[0])
+        with tempfile.TemporaryDirectory() as d:
+            peer.append(train([sys.executable, f'{HERE}/../tools/compare/reference.py', config, d, ''], d, 16)[0])
+    ours = {name: max(rates) for name, rates in ours.items()}
+    peer = max(peer)
+    print('ResNet-50, images a second: ' + ', '.join(f'{k} {v:.2f}' for k, v in ours.items()) +
+          f', MMEngine {peer:.2f}; bf16 is {ours["channels_last_bf16"] / ours["channels_last"]:.2f} times '
+          f'float32, {ours["channels_last_bf16"] / peer:.2f} times MMEngine', flush=True)
+    return ({f'resnet50.{k}.images_per_second': v for k, v in ours.items()},
+            {f'resnet50.{k}.images_per_second': peer for k in ours})
 
 
 def shell(build):
@@ -169,14 +193,17 @@ def table(ours, theirs):
         print(f'{key:44} {"" if a is None else f"{a:14.6g}":>14} {"" if b is None else f"{b:14.6g}":>14} {ratio}')
 
 
+ALONE = dict(optim=optimizers, resnet=resnet)
+
+
 def main(build, data, out, repeats='3'):
     repeats = int(repeats)
-    if data == 'optim':
-        return optimizers(build, 3 * repeats)
+    if data in ALONE:
+        return ALONE[data](build, repeats)
     with tempfile.TemporaryDirectory() as folder:
         list_configs(folder)
         ours, theirs = parts(build, repeats)
-        for mine, peer in (optimizers(build, 3 * repeats), training(build, data, repeats), (shell(build), {})):
+        for mine, peer in (optimizers(build, repeats), resnet(build, repeats), training(build, data, repeats), (shell(build), {})):
             ours.update(mine)
             theirs.update(peer)
     print(f'{"seconds, or images a second":44} {"ours":>14} {"Python":>14}   better by')
