@@ -1,10 +1,7 @@
 /* Models of the zoo against the same networks in PyTorch and MMEngine: initial weights
  * under a seed, scores, losses, gradients, evaluation. Then what surrounds them: data
  * preprocessing, predictions, accuracy, frozen stages. */
-#include "nn_check.h"
-
-#include "mmengine/ops.h"
-#include "mmengine/structures.h"
+#include "model_check.h"
 
 /* --- against golden values --- */
 
@@ -58,172 +55,16 @@ static const struct model_case cases[] = {
      {2, 3, 65, 65}},
 };
 
-struct check {
-    const struct golden *golden;
-    const char *model;
-    const char *part;
-    size_t seen;
-};
-
-static uint32_t crc32_of(const void *data, size_t size)
-{
-    const unsigned char *bytes = data;
-    uint32_t crc = 0xFFFFFFFFu;
-
-    for (size_t i = 0; i < size; i++) {
-        crc ^= bytes[i];
-        for (int k = 0; k < 8; k++) {
-            crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));
-        }
-    }
-    return ~crc;
-}
-
-/* The first values and the sum; all bits where that is asked for. */
-static mm_status check_summary(struct check *check, const char *name, mm_tensor *tensor)
-{
-    mm_scope scope = mm_scope_open();
-    char text[160];
-    size_t count = 0;
-    mm_tensor *flat = mm_contiguous(mm_detach(tensor), MM_FORMAT_CONTIGUOUS);
-    double sum = mm_item(mm_sum(mm_cast(flat, MM_DTYPE_F64)));
-
-    (void)snprintf(text, sizeof(text), "%s.%s.%s", check->model, check->part, name);
-    float *head = golden_f32(check->golden, &count, "%s.head", text);
-
-    nn_same(mm_data(nn_floats(flat), MM_DTYPE_F32), head, count, 1e-3, text);
-    double expected = golden_f64(check->golden, 0, "%s.sum", text);
-
-    if (!(fabs(sum - expected) <= 1e-3 * fmax(1.0, sqrt((double)mm_numel(flat))))) {
-        fail_msg("%s: sum %.9g, expected %.9g", text, sum, expected);
-    }
-    if (nn_exact()) {
-        size_t size = (size_t)mm_numel(flat) * mm_dtype_size(mm_tensor_dtype(flat));
-        uint32_t crc = crc32_of(mm_data(flat, MM_DTYPE_NONE), size);
-
-        if (crc != (uint32_t)golden_f64(check->golden, 1, "%s.sum", text)) {
-            fail_msg("%s: not all bits are equal", text);
-        }
-    }
-    free(head);
-    check->seen++;
-    mm_scope_close(scope);
-    return MM_OK;
-}
-
-static mm_status check_grad(void *user, const char *name, mm_tensor *tensor,
-                            mm_module *owner)
-{
-    (void)owner;
-    assert_non_null(mm_grad_find(tensor));
-    return check_summary(user, name, mm_grad_find(tensor));
-}
-
-static void check_state(struct check *check, mm_module *model)
-{
-    mm_value *state = mm_module_state_dict(model);
-
-    check->part = "init";
-    for (size_t i = 0; i < mm_value_len(state); i++) {
-        check_summary(check, mm_dict_name_at(state, i),
-                      mm_value_tensor(mm_dict_at(state, i)));
-    }
-    mm_value_unref(state);
-}
-
-/* {"inputs": x, "data_samples": [..]}; scope-owned */
-static mm_value *batch_of(mm_tensor *inputs, const float *labels, int64_t count)
-{
-    mm_value *batch = mm_scoped(mm_value_new_dict());
-    mm_value *samples = mm_value_new_list();
-
-    for (int64_t i = 0; i < count; i++) {
-        mm_data_element *sample = mm_data_element_new("DataSample");
-        int64_t label = (int64_t)labels[i];
-
-        mm_data_element_put_tensor(sample, "gt_label",
-                                   mm_from_i64(&label, 1, (int64_t[]){1}));
-        mm_list_push(samples, mm_value_new_data_element(sample));
-        mm_data_element_unref(sample);
-    }
-    mm_dict_put_tensor(batch, "inputs", inputs);
-    mm_dict_take(batch, "data_samples", samples);
-    check_ok();
-    return batch;
-}
-
-static void check_loss(const struct golden *golden, const char *name, mm_module *model,
-                       mm_value *batch)
-{
-    const mm_model_ops *ops =
-        mm_instance_ops(mm_module_instance(model), MM_INTERFACE_MODEL);
-    mm_tensor *total = NULL;
-
-    mm_manual_seed(GOLDEN_SEED + 1);
-    mm_value *losses = ops->loss(mm_module_self(model), batch);
-
-    check_ok();
-    mm_value *log_vars = mm_parse_losses(losses, &total);
-    double loss = mm_item(mm_dict_get_tensor(log_vars, "loss"));
-    double expected = golden_f64(golden, 0, "%s.loss", name);
-
-    assert_int_equal(mm_value_len(log_vars), 1);
-    if (nn_exact() ? loss != expected : fabs(loss - expected) > 1e-3) {
-        fail_msg("%s: loss %.9g, expected %.9g", name, loss, expected);
-    }
-    assert_int_equal(mm_backward(total), MM_OK);
-}
-
-static void check_eval(const struct golden *golden, const char *name, mm_module *model,
-                       mm_tensor *x)
-{
-    bool recorded = mm_grad_mode_set(false);
-    char text[64];
-
-    (void)snprintf(text, sizeof(text), "%s.eval", name);
-    mm_module_train(model, false);
-    mm_value *score = mm_module_call1(model, mm_scoped(mm_value_new_tensor(x)));
-
-    /* A head without a layer hands the features' last entry on. */
-    nn_golden(golden, mm_value_tensor(score), 2e-3, text);
-    mm_grad_mode_set(recorded);
-}
-
-static void check_model(const struct golden *golden, const struct model_case *test)
-{
-    struct check check = {.golden = golden, .model = test->name};
-    char text[64];
-
-    mm_manual_seed(GOLDEN_SEED);
-    mm_module *model = nn_build(test->config);
-
-    check_ok();
-    assert_int_equal(mm_module_init_weights(model), MM_OK);
-    check_state(&check, model);
-    mm_scope scope = mm_scope_open();
-
-    (void)snprintf(text, sizeof(text), "%s.x", test->name);
-    mm_tensor *x = nn_from_golden(golden, text, MM_DIMS_N(test->input, 4));
-    float *labels = golden_f32(golden, NULL, "%s.target", test->name);
-
-    check_loss(golden, test->name, model, batch_of(x, labels, test->input[0]));
-    check.part = "grad";
-    check.seen = 0;
-    assert_int_equal(mm_module_each_param(model, check_grad, &check), MM_OK);
-    assert_true(check.seen > 0);
-    check_eval(golden, test->name, model, x);
-    free(labels);
-    mm_scope_close(scope);
-    mm_module_unref(model);
-}
-
 static void test_models(void **state)
 {
     (void)state;
     struct golden golden = golden_open("golden/nn/models.bin");
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        check_model(&golden, &cases[i]);
+        mm_value *config = nn_json(cases[i].config);
+
+        model_golden(&golden, cases[i].name, config, cases[i].input);
+        mm_value_unref(config);
     }
     golden_close(&golden);
 }
@@ -421,7 +262,7 @@ static void test_preprocessor(void **state)
 
         mm_list_push(inputs, mm_value_new_tensor(image));
     }
-    mm_value *batch = batch_of(mm_ones(MM_DIMS(1)), labels, 2);
+    mm_value *batch = model_batch(mm_ones(MM_DIMS(1)), labels, 2);
 
     mm_dict_take(batch, "inputs", inputs);
     mm_value *data = mm_model_preprocess(model, batch, true);
@@ -456,7 +297,7 @@ static void test_accuracy(void **state)
     const float scores[] = {3, 2, 1, 1, 2, 3, -1, -2, -3, 1, 3, 2};
     const float labels[] = {0, 1, 0, 0};
     mm_scope scope = mm_scope_open();
-    mm_value *batch = batch_of(mm_ones(MM_DIMS(1)), labels, 4);
+    mm_value *batch = model_batch(mm_ones(MM_DIMS(1)), labels, 4);
     mm_value *feats = mm_value_new_tuple();
 
     mm_list_push(feats, mm_value_new_tensor(mm_from_f32(scores, 2, (int64_t[]){4, 3})));
@@ -485,7 +326,7 @@ static void test_predictions(void **state)
     mm_scope scope = mm_scope_open();
     bool recorded = mm_grad_mode_set(false);
     const float labels[] = {1, 2, 3};
-    mm_value *batch = batch_of(mm_randn(MM_DIMS(3, 1, 32, 32)), labels, 3);
+    mm_value *batch = model_batch(mm_randn(MM_DIMS(3, 1, 32, 32)), labels, 3);
 
     check_ok();
     mm_module_train(model, false);

@@ -167,3 +167,38 @@ mm_status mmz_kaiming_init(mm_module *module, const char *nonlinearity, double a
     }
     return b != NULL ? mm_init_constant(b, 0.0) : mm_pending();
 }
+
+mm_tensor *mmz_add_param(mm_module *module, const char *name, mm_dims sizes,
+                         double value)
+{
+    mm_scope scope = mm_scope_open();
+    mm_tensor *tensor = mm_full(sizes, mm_number_f64(value));
+
+    tensor = mm_has_error() ? NULL : mm_module_add_param(module, name, tensor);
+    mm_scope_close(scope);
+    return tensor;
+}
+
+mm_status mmz_merge(mm_value *into, const mm_value *from, const char *what)
+{
+    if (mm_value_is_none(from) || mm_has_error()) {
+        return mm_pending();
+    }
+    if (mm_value_kind(from) != MM_KIND_DICT) {
+        return mm_raise(MM_ETYPE, "%s must be a dict, got %s", what,
+                        mm_value_type_name(from));
+    }
+    for (size_t i = 0; i < mm_value_len(from) && !mm_has_error(); i++) {
+        const char *key = mm_dict_name_at(from, i);
+        const mm_source *source = mm_dict_source_at(from, i);
+
+        if (key == NULL) {
+            return mm_raise(MM_ETYPE, "a key of %s is no string", what);
+        }
+        mm_dict_put(into, key, mm_dict_at(from, i));
+        if (source != NULL) {
+            mm_dict_set_source(into, key, *source);
+        }
+    }
+    return mm_pending();
+}

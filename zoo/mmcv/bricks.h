@@ -40,4 +40,18 @@ mm_module *mmz_conv_module_new(const mmz_conv_args *args, mm_value *conv_cfg,
 /* Drops whole samples of a residual branch while training. */
 mm_module *mmz_drop_path_new(double drop_prob);
 
+/* A trainable float32 tensor filled with one value, of the module; borrowed. */
+mm_tensor *mmz_add_param(mm_module *module, const char *name, mm_dims sizes,
+                         double value);
+/* Adds the entries of a dict to another, with their places in the config; those that
+ * are there are replaced. NULL and None: nothing. `what` names it in messages. */
+mm_status mmz_merge(mm_value *into, const mm_value *from, const char *what);
+
+/* A learned factor for each of the last dimension's `dim` channels. */
+mm_module *mmz_layer_scale_new(int64_t dim, double scale);
+/* The same if `scale` is above zero. */
+mm_module *mmz_layer_scale_or_identity(int64_t dim, double scale);
+/* Height and width in patches of images of a PatchEmbed's input_size. */
+mm_status mmz_patch_embed_out_size(mm_module *module, int64_t *out_hw);
+
 #endif

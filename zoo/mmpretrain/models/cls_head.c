@@ -56,7 +56,7 @@ static mm_tensor *score_of(const mmz_cls_head_base *head, mm_value *feats)
                                                 : features;
 }
 
-static mm_value *head_call(void *data, mm_value *args)
+mm_value *mmz_cls_head_call(void *data, mm_value *args)
 {
     mm_tensor *score = score_of(data, mm_list_get(args, 0));
 
@@ -196,7 +196,7 @@ static void put_accuracy(const mmz_cls_head_base *head, mm_value *losses,
     }
 }
 
-static mm_value *head_loss(void *data, mm_value *batch)
+mm_value *mmz_cls_head_loss(void *data, mm_value *batch)
 {
     const mmz_cls_head_base *head = data;
     mm_tensor *score = score_of(head, mm_dict_get(batch, "feats"));
@@ -285,7 +285,7 @@ static mm_value *pack(mm_tensor *scores, mm_tensor *labels, mm_value *samples)
     return mm_has_error() ? NULL : out;
 }
 
-static mm_value *head_predict(void *data, mm_value *batch)
+mm_value *mmz_cls_head_predict(void *data, mm_value *batch)
 {
     mm_tensor *score = score_of(data, mm_dict_get(batch, "feats"));
 
@@ -307,8 +307,9 @@ static mm_value *head_predict(void *data, mm_value *batch)
                           : NULL;
 }
 
-const mm_model_ops mmz_cls_head_ops = {
-    .module = {.call = head_call}, .loss = head_loss, .predict = head_predict};
+const mm_model_ops mmz_cls_head_ops = {.module = {.call = mmz_cls_head_call},
+                                       .loss = mmz_cls_head_loss,
+                                       .predict = mmz_cls_head_predict};
 
 #define MM_OPT_STRUCT mmz_cls_head_base
 const mm_option mmz_cls_head_options[] = {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mmengine/log.h"
+#include "mmpretrain/models/layer_depth.h"
 #include "mmpretrain/models/resnet_block.h"
 
 enum { MAX_STAGES = 4 };
@@ -438,10 +439,30 @@ static mm_value *resnet_call(void *data, mm_value *args)
     return mm_has_error() ? NULL : out;
 }
 
+static mm_status resnet_layer_depth(const void *data, const char *name,
+                                    const char *prefix, mm_layer_depth *out)
+{
+    const struct resnet *self = data;
+    const struct arch *arch = find_arch(self->depth);
+    mmz_stages stages = {arch->blocks, (size_t)self->num_stages};
+
+    *out = mmz_depth_in_resnet(stages, name, prefix);
+    if (out->count == 0) {
+        mm_raise(MM_EUNSUPPORTED,
+                 "a ResNet of depth %" PRId64
+                 " has no rule for the depth of its layers",
+                 self->depth);
+        return mm_error_hint("MMPretrain has them for ResNets of four stages and 34 "
+                             "layers or more");
+    }
+    return MM_OK;
+}
+
 static const mm_module_ops ops = {
     .call = resnet_call,
     .init_weights = resnet_init_weights,
     .mode_changed = resnet_mode_changed,
+    .layer_depth = resnet_layer_depth,
 };
 
 /* --- components --- */
