@@ -50,18 +50,19 @@ add_test(NAME catalogue/maker
          COMMAND sh ${PROJECT_SOURCE_DIR}/tests/catalogue/run.sh ${PROJECT_SOURCE_DIR}
                  ${PROJECT_BINARY_DIR}/test_catalogue $<$<BOOL:${MM_PYTHON3}>:${MM_PYTHON3}>)
 
-# Checkpoints both ways between us and Python's libraries, where they are at hand.
-function(mm_interop_test name)
+# Live comparisons with Python's libraries, where they are at hand.
+function(mm_interop_test program name)
   add_test(NAME interop/${name}
            COMMAND sh ${PROJECT_SOURCE_DIR}/tests/interop/run.sh
-                   $<TARGET_FILE:mmengine_cli> ${name}.py ${ARGN})
+                   $<TARGET_FILE:${program}> ${name}.py ${ARGN})
   set_tests_properties(interop/${name} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 if(TARGET mmengine_cli AND TARGET mmengine_torch)
-  mm_interop_test(tools torch safetensors)
-  mm_interop_test(objects torch mmengine)
-  mm_interop_test(resume mmengine mmpretrain.version)
+  mm_interop_test(mmengine_cli tools torch safetensors)
+  mm_interop_test(mmengine_cli objects torch mmengine)
+  mm_interop_test(mmengine_cli resume mmengine mmpretrain.version)
 endif()
+mm_interop_test(optim_test_schedulers schedules mmengine)
 
 # The demo itself, short, and what the README shows.
 if(TARGET mmengine_cli AND TARGET mmengine_torch)

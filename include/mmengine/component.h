@@ -216,7 +216,9 @@ struct mm_option {
     .count = sizeof(((MM_OPT_STRUCT *)0)->field) / sizeof(int64_t), .u.text = (text_)
 #define MM_OPT_I64S(field, text_)                                                      \
     .kind = MM_OPTION_I64S, MM_OPT_AT_(field), .u.text = (text_)
-/** As above, and None is an empty list of no data, whatever the default. */
+#define MM_OPT_I64S_REQUIRED(field)                                                    \
+    .kind = MM_OPTION_I64S, .flags = MM_OPTION_REQUIRED, MM_OPT_AT_(field)
+/** As MM_OPT_I64S, and None is an empty list of no data, whatever the default. */
 #define MM_OPT_I64S_NULLABLE(field, text_)                                             \
     .kind = MM_OPTION_I64S, .flags = MM_OPTION_NULLABLE | MM_OPTION_DEFAULT,           \
     MM_OPT_AT_(field), .u.text = (text_)

@@ -275,7 +275,7 @@ static mm_status cosine_restart_load(void *self, const mm_value *state,
 
 #define MM_OPT_STRUCT struct cosine_restart
 static const mm_option cosine_restart_rows[] = {
-    {"periods", "steps of each half cosine", MM_OPT_I64S(periods, NULL)},
+    {"periods", "steps of each half cosine", MM_OPT_I64S_REQUIRED(periods)},
     {"restart_weights", "share of the base value that each period starts from",
      MM_OPT_F64S(restart_weights, "[1]")},
     {"eta_min", "minimum", MM_OPT_F64_OR_NONE(minimum.eta_min, -1e308, 1e308)},

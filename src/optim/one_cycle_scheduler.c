@@ -33,16 +33,6 @@ struct one_cycle {
     int num_phases;
 };
 
-static mm_status one_cycle_init(void *self)
-{
-    struct one_cycle *rule = self;
-
-    if (rule->eta_max == NULL) {
-        return mm_raise(MM_ECONFIG, "eta_max is needed: the largest learning rate");
-    }
-    return MM_OK;
-}
-
 static mm_status one_cycle_convert(void *self, int64_t epoch_length)
 {
     struct one_cycle *rule = self;
@@ -78,8 +68,13 @@ static mm_status put_corners(const struct one_cycle *rule, mm_param_groups *grou
                         mm_value_len(rule->eta_max), count);
     }
     for (size_t i = 0; i < count && !mm_has_error(); i++) {
-        double high =
-            mm_value_f64(is_list ? mm_list_get(rule->eta_max, i) : rule->eta_max);
+        const mm_value *own = is_list ? mm_list_get(rule->eta_max, i) : rule->eta_max;
+
+        if (mm_value_kind(own) != MM_KIND_F64 && mm_value_kind(own) != MM_KIND_I64) {
+            return mm_raise(MM_ECONFIG, "eta_max is %s: a number is needed",
+                            mm_value_type_name(own));
+        }
+        double high = mm_value_f64(own);
         double initial = high / rule->div_factor;
 
         mm_param_groups_put_f64(groups, i, "initial_lr", initial);
@@ -197,10 +192,11 @@ static const mm_choice anneal_kinds[] = {
 };
 
 #define MM_OPT_STRUCT struct one_cycle
+#define one_cycle_init NULL
 #define one_cycle_deinit NULL
 static const mm_option one_cycle_rows[] = {
     {"eta_max", "largest learning rate: a number, or one per group",
-     MM_OPT_VALUE(eta_max)},
+     MM_OPT_VALUE_REQUIRED(eta_max)},
     {"total_steps", "steps of the cycle; default: the range",
      MM_OPT_I64_OR_NONE(total_steps_option, 1, INT64_C(1) << 40)},
     {"pct_start", "share of the cycle that goes up", MM_OPT_F64(pct_start, 0.3, 0, 1)},

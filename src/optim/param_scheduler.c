@@ -314,8 +314,11 @@ mm_param_scheduler *mm_param_scheduler_build(mm_value *config, mm_param_groups *
     }
     mm_param_scheduler *scheduler = mm_param_scheduler_new(instance, groups, context);
 
-    if (scheduler == NULL && context != NULL && context->path != NULL) {
-        mm_error_frame("while building %s", context->path);
+    if (scheduler == NULL) {
+        mm_error_locate(mm_dict_source(config, "type"));
+        if (context != NULL && context->path != NULL) {
+            mm_error_frame("while building %s", context->path);
+        }
     }
     mm_instance_unref(instance);
     return scheduler;

@@ -339,7 +339,7 @@ static mm_status multi_step_load(void *self, const mm_value *state,
 #define MM_OPT_STRUCT struct multi_step
 static const mm_option multi_step_rows[] = {
     {"milestones", "steps at which it decays, counted from `begin`",
-     MM_OPT_I64S(milestones, NULL)},
+     MM_OPT_I64S_REQUIRED(milestones)},
     {"gamma", "multiplier of a decay", MM_OPT_F64(gamma, 0.1, -1e308, 1e308)},
     {0},
 };

@@ -1,5 +1,7 @@
 /* Every scheduler against MMEngine's own values, bit for bit, together with its state
- * dict; then a run that is interrupted in the middle and resumed from the state. */
+ * dict; then runs that are interrupted in the middle and go on from our state or from
+ * MMEngine's. `optim_test_schedulers FILE OUT` does the same with other cases, and
+ * writes our states in the middle for MMEngine to go on from. */
 #include "check.h"
 
 #include <math.h>
@@ -9,6 +11,7 @@
 
 #include "base/memory.h"
 #include "mmengine/fileio.h"
+#include "mmengine/number.h"
 #include "mmengine/scheduler.h"
 
 extern const mm_component *const mmi_optim_components[];
@@ -26,23 +29,37 @@ static int check_nothing_left(void **state)
     return 0;
 }
 
-static mm_value *load_cases(void)
+static mm_value *load_json(const char *path)
 {
-    FILE *file = fopen("golden/optim/schedules.json", "rb");
-    size_t room = 1 << 20;
-    char *text = malloc(room);
+    FILE *file = fopen(path, "rb");
 
     assert_non_null(file);
-    assert_non_null(text);
-    size_t size = fread(text, 1, room, file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    size_t size = (size_t)ftell(file);
+    char *text = malloc(size + 1);
 
-    assert_true(size > 0 && size < room);
+    assert_non_null(text);
+    rewind(file);
+    assert_int_equal(fread(text, 1, size, file), size);
     fclose(file);
-    mm_value *cases = mm_json_parse(text, size, "schedules.json");
+    mm_value *cases = mm_json_parse(text, size, path);
 
     free(text);
     assert_non_null(cases);
     return cases;
+}
+
+/* The golden cases, or those of the command line. */
+static const char *cases_path = "golden/optim/schedules.json";
+
+static bool is_golden(void)
+{
+    return strncmp(cases_path, "golden/", 7) == 0;
+}
+
+static mm_value *load_cases(void)
+{
+    return load_json(cases_path);
 }
 
 /* The groups of a case, without parameters: its options, then lr per group. */
@@ -108,22 +125,57 @@ static void end_run(struct run *run)
     mm_param_groups_unref(run->groups);
 }
 
-static void check_values(const mm_value *spec, const struct run *run, size_t at,
-                         size_t number)
+static void check_row(const mm_param_groups *groups, const char *option,
+                      const mm_value *want, size_t at, size_t number)
 {
-    const char *option = mm_value_str(mm_dict_get(spec, "option"));
-    const mm_value *want = mm_list_get(mm_dict_get(spec, "values"), at);
-
-    check_ok();
-    assert_int_equal(mm_value_len(want), mm_param_groups_num_scheduled(run->groups));
+    assert_int_equal(mm_value_len(want), mm_param_groups_num_scheduled(groups));
     for (size_t i = 0; i < mm_value_len(want); i++) {
-        double value = mm_param_groups_f64(run->groups, i, option);
+        double value = mm_param_groups_f64(groups, i, option);
         double wanted = mm_value_f64(mm_list_get(want, i));
 
         if (value != wanted) {
-            fail_msg("case %zu, step %zu, group %zu: %.17g, MMEngine has %.17g", number,
-                     at, i, value, wanted);
+            fail_msg("case %zu, step %zu, %s of group %zu: %.17g, MMEngine has %.17g",
+                     number, at, option, i, value, wanted);
         }
+    }
+}
+
+/* Adam's momentum is where its update reads it. */
+static void check_betas(const mm_param_groups *groups)
+{
+    const mm_value *options = mm_param_groups_options(groups, 0);
+    const mm_value *betas = mm_dict_find(options, "betas");
+    const mm_value *momentum = mm_dict_find(options, "momentum");
+
+    if (betas != NULL && momentum != NULL) {
+        assert_true(mm_value_equal(mm_list_get(betas, 0), momentum));
+    }
+}
+
+static void check_values(const mm_value *spec, const struct run *run, size_t at,
+                         size_t number)
+{
+    const mm_value *values = mm_dict_get(spec, "values");
+
+    check_ok();
+    for (size_t i = 0; i < mm_value_len(values); i++) {
+        check_row(run->groups, mm_dict_name_at(values, i),
+                  mm_list_get(mm_dict_at(values, i), at), at, number);
+    }
+    check_betas(run->groups);
+}
+
+/* Shows a scheduler the metric it waits for, if it waits for one. */
+static void show_metric(mm_param_scheduler *scheduler, mm_value *metric)
+{
+    const char *monitor = mm_param_scheduler_monitor(scheduler);
+
+    if (monitor != NULL) {
+        mm_value *seen = mm_value_new_dict();
+
+        mm_dict_put(seen, monitor, metric);
+        mm_param_scheduler_step_metrics(scheduler, seen);
+        mm_value_unref(seen);
     }
 }
 
@@ -131,20 +183,13 @@ static void check_values(const mm_value *spec, const struct run *run, size_t at,
 static void advance(const mm_value *spec, struct run *run, size_t from, size_t to)
 {
     const mm_value *metrics = mm_dict_get(spec, "metrics");
-    const mm_value *config = mm_list_get(mm_dict_get(spec, "schedulers"), 0);
-    const mm_value *monitor = mm_dict_find(config, "monitor");
 
     for (size_t at = from; at < to; at++) {
         for (size_t i = 0; i < run->count; i++) {
             mm_param_scheduler_step(run->schedulers[i]);
         }
-        if (!mm_value_is_none(metrics)) {
-            mm_value *seen = mm_value_new_dict();
-
-            mm_dict_put(seen, monitor != NULL ? mm_value_str(monitor) : "loss",
-                        mm_list_get(metrics, at));
-            mm_param_scheduler_step_metrics(run->schedulers[0], seen);
-            mm_value_unref(seen);
+        for (size_t i = 0; i < run->count && !mm_value_is_none(metrics); i++) {
+            show_metric(run->schedulers[i], mm_list_get(metrics, at));
         }
         check_ok();
     }
@@ -152,7 +197,7 @@ static void advance(const mm_value *spec, struct run *run, size_t from, size_t t
 
 static size_t trace_length(const mm_value *spec)
 {
-    return mm_value_len(mm_dict_get(spec, "values")) - 1;
+    return mm_value_len(mm_dict_at(mm_dict_get(spec, "values"), 0)) - 1;
 }
 
 static void test_values_are_mmengines(void **state)
@@ -160,7 +205,7 @@ static void test_values_are_mmengines(void **state)
     (void)state;
     mm_value *cases = load_cases();
 
-    assert_true(mm_value_len(cases) >= 45);
+    assert_true(mm_value_len(cases) >= (is_golden() ? 390 : 1));
     for (size_t n = 0; n < mm_value_len(cases); n++) {
         const mm_value *spec = mm_list_get(cases, n);
         struct run run = start_run(spec);
@@ -191,6 +236,28 @@ static void stringify_keys(mm_value *state, const char *entry)
         snprintf(key, sizeof key, "%lld",
                  (long long)mm_value_i64(mm_dict_key_at(dict, i)));
         mm_dict_put(copy, key, mm_dict_at(dict, i));
+    }
+    mm_dict_take(state, entry, copy);
+}
+
+/* And back. */
+static void numeric_keys(mm_value *state, const char *entry)
+{
+    const mm_value *dict = mm_dict_find(state, entry);
+
+    if (dict == NULL || mm_value_kind(dict) != MM_KIND_DICT) {
+        return;
+    }
+    mm_value *copy = mm_value_new_dict();
+
+    for (size_t i = 0; i < mm_value_len(dict); i++) {
+        int64_t number = 0;
+
+        assert_int_equal(mm_i64_parse(mm_dict_name_at(dict, i), &number), MM_OK);
+        mm_value *key = mm_value_new_i64(number);
+
+        mm_dict_put_key(copy, key, mm_dict_at(dict, i));
+        mm_value_unref(key);
     }
     mm_dict_take(state, entry, copy);
 }
@@ -285,6 +352,58 @@ static void test_resume_continues(void **state)
     mm_value_unref(cases);
 }
 
+/* Loads MMEngine's state of the middle into schedulers that are new. JSON made text of
+ * the milestones' keys. */
+static void load_theirs(const mm_value *middle, struct run *run)
+{
+    const mm_value *states = mm_dict_get(middle, "states");
+    const mm_value *options = mm_dict_get(middle, "options");
+
+    for (size_t i = 0; i < run->count; i++) {
+        mm_value *state = mm_value_copy(mm_list_get(states, i));
+
+        numeric_keys(state, "milestones");
+        mm_param_scheduler_load_state_dict(run->schedulers[i], state,
+                                           MM_SCHEDULE_LOAD_ALL);
+        mm_value_unref(state);
+        check_ok();
+    }
+    for (size_t i = 0; i < mm_value_len(options); i++) {
+        const mm_value *group = mm_list_get(options, i);
+
+        for (size_t k = 0; k < mm_value_len(group); k++) {
+            mm_param_groups_put(run->groups, i, mm_dict_name_at(group, k),
+                                mm_dict_at(group, k));
+        }
+    }
+    check_ok();
+}
+
+static void test_goes_on_from_mmengines_state(void **state)
+{
+    (void)state;
+    mm_value *cases = load_cases();
+
+    for (size_t n = 0; n < mm_value_len(cases); n++) {
+        const mm_value *spec = mm_list_get(cases, n);
+        struct run run = start_run(spec);
+        size_t middle = trace_length(spec) / 2;
+
+        load_theirs(mm_dict_get(spec, "middle"), &run);
+        check_values(spec, &run, middle, n);
+        for (size_t at = middle; at < trace_length(spec); at++) {
+            advance(spec, &run, at, at + 1);
+            check_values(spec, &run, at + 1, n);
+        }
+        for (size_t i = 0; i < run.count; i++) {
+            check_state(run.schedulers[i], mm_list_get(mm_dict_get(spec, "states"), i),
+                        n);
+        }
+        end_run(&run);
+    }
+    mm_value_unref(cases);
+}
+
 static mm_value *parse(const char *json)
 {
     mm_value *value = mm_json_parse(json, strlen(json), "test");
@@ -341,6 +460,14 @@ static void test_refusals(void **state)
                    "0}",
                    MM_ECONFIG, NULL);
     expect_refusal("{\"type\": \"OneCycleLR\"}", MM_ECONFIG, NULL);
+    expect_refusal("{\"type\": \"OneCycleLR\", \"eta_max\": \"big\"}", MM_ECONFIG,
+                   NULL);
+    expect_refusal("{\"type\": \"MultiStepLR\", \"milestones\": \"35\"}", MM_ECONFIG,
+                   NULL);
+    expect_refusal("{\"type\": \"MultiStepLR\", \"milestones\": [3, 4.5]}", MM_ECONFIG,
+                   NULL);
+    expect_refusal("{\"type\": \"MultiStepLR\", \"milestones\": [3, \"4\"]}",
+                   MM_ECONFIG, NULL);
     expect_refusal("{\"type\": \"OneCycleParamScheduler\", \"param_name\": "
                    "\"momentum\", \"eta_max\": 0.1}",
                    MM_ECONFIG, NULL);
@@ -361,6 +488,37 @@ static void test_refusals(void **state)
                    MM_EKEY, NULL);
     expect_refusal("{\"type\": \"StepLR\", \"step_size\": 1, \"last_step\": 3}",
                    MM_EKEY, NULL);
+}
+
+/* What MMEngine refuses is refused before training, too. */
+static void test_mmengines_refusals(void **state)
+{
+    (void)state;
+    mm_value *cases = load_json("golden/optim/schedules_refused.json");
+    const mm_schedule_context context = {.epoch_length = 10};
+
+    assert_true(mm_value_len(cases) >= 45);
+    for (size_t n = 0; n < mm_value_len(cases); n++) {
+        const mm_value *spec = mm_list_get(cases, n);
+        mm_value *config = mm_dict_get(spec, "config");
+        mm_param_groups *groups = mm_param_groups_new(mm_dict_get(spec, "defaults"));
+
+        assert_int_equal(mm_param_groups_add(groups, NULL), 0);
+        mm_param_scheduler *scheduler =
+            mm_param_scheduler_build(config, groups, &context);
+        if (scheduler != NULL) {
+            fail_msg("refusal %zu is accepted", n);
+        }
+        mm_error error;
+        mm_status code = mm_error_take(&error);
+
+        if (code != MM_ECONFIG && code != MM_EKEY) {
+            fail_msg("refusal %zu gives %s: %s", n, mm_status_name(code),
+                     error.message);
+        }
+        mm_param_groups_unref(groups);
+    }
+    mm_value_unref(cases);
 }
 
 /* MMEngine divides by zero here, too: at the second step. */
@@ -576,6 +734,7 @@ static void test_faults(void **state)
 {
     (void)state;
     mm_value *cases = load_cases();
+    bool is_done[5] = {false};
     static const char *const types[] = {"MultiStepLR", "CosineRestartLR", "OneCycleLR",
                                         "ReduceOnPlateauLR", "LinearMomentum"};
     size_t seen = 0;
@@ -584,13 +743,13 @@ static void test_faults(void **state)
         const mm_value *spec = mm_list_get(cases, n);
         const char *type = mm_value_str(
             mm_dict_get(mm_list_get(mm_dict_get(spec, "schedulers"), 0), "type"));
-        bool is_wanted = false;
+        bool was_reached = false; /* the first case of each type */
 
         for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-            is_wanted = is_wanted || strcmp(type, types[i]) == 0;
+            if (!is_done[i] && strcmp(type, types[i]) == 0) {
+                is_done[i] = was_reached = true;
+            }
         }
-        bool was_reached =
-            is_wanted && mm_value_len(mm_dict_get(spec, "schedulers")) == 1;
 
         for (int64_t at = 1; was_reached; at++) {
             int64_t blocks = mm_live_blocks();
@@ -612,13 +771,62 @@ static void test_faults(void **state)
 }
 #endif
 
-int main(void)
+/* Our states and options in the middle of each case, for MMEngine to go on from. */
+static mm_value *middle_of(const mm_value *spec)
+{
+    struct run run = start_run(spec);
+    mm_value *middle = mm_value_new_dict();
+    mm_value *states = mm_value_new_list();
+    mm_value *options = mm_value_new_list();
+
+    advance(spec, &run, 0, trace_length(spec) / 2);
+    for (size_t i = 0; i < run.count; i++) {
+        mm_value *state = mm_param_scheduler_state_dict(run.schedulers[i]);
+
+        stringify_keys(state, "milestones");
+        mm_list_push(states, state);
+    }
+    for (size_t i = 0; i < mm_param_groups_num_scheduled(run.groups); i++) {
+        mm_value *copy = mm_value_copy(mm_param_groups_options(run.groups, i));
+
+        mm_list_push(options, copy);
+    }
+    mm_dict_take(middle, "states", states);
+    mm_dict_take(middle, "options", options);
+    end_run(&run);
+    return middle;
+}
+
+static int write_middles(const char *path)
+{
+    mm_value *cases = load_cases();
+    mm_value *middles = mm_value_new_list();
+
+    for (size_t n = 0; n < mm_value_len(cases); n++) {
+        mm_list_push(middles, middle_of(mm_list_get(cases, n)));
+    }
+    char *text = mm_json_format(middles, NULL);
+    FILE *file = fopen(path, "wb");
+    bool is_written = text != NULL && file != NULL && fputs(text, file) >= 0;
+
+    if (file != NULL && fclose(file) != 0) {
+        is_written = false;
+    }
+    mm_free(text);
+    mm_value_unref(middles);
+    mm_value_unref(cases);
+    return is_written ? 0 : 1;
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_values_are_mmengines),
         TEST(test_states_are_mmengines),
         TEST(test_resume_continues),
+        TEST(test_goes_on_from_mmengines_state),
         TEST(test_refusals),
+        TEST(test_mmengines_refusals),
         TEST(test_division_by_zero_is_an_error),
         TEST(test_end_follows_the_run),
         TEST(test_position_load_keeps_the_config),
@@ -635,5 +843,16 @@ int main(void)
         return 1;
     }
     blocks_at_start = mm_live_blocks();
+    if (argc == 3) {
+        const struct CMUnitTest live[] = {
+            TEST(test_values_are_mmengines),
+            TEST(test_states_are_mmengines),
+            TEST(test_resume_continues),
+            TEST(test_goes_on_from_mmengines_state),
+        };
+
+        cases_path = argv[1];
+        return cmocka_run_group_tests(live, NULL, NULL) + write_middles(argv[2]);
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
