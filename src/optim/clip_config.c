@@ -28,11 +28,26 @@ static mm_status unknown_key(const mm_value *config, size_t index, bool by_value
     return mm_error_locate(mm_dict_source_at(config, index));
 }
 
+/* A number, or what float() makes of a text in Python. */
+static double parse_number(const mm_value *value)
+{
+    if (mm_value_kind(value) != MM_KIND_STR) {
+        return mm_value_f64(value);
+    }
+    const char *text = mm_value_str(value);
+
+    if (strcmp(text, "inf") == 0 || strcmp(text, "-inf") == 0) {
+        return text[0] == '-' ? -INFINITY : INFINITY;
+    }
+    mm_raise(MM_ECONFIG, "a number or 'inf' is needed, got '%s'", text);
+    return 0.0;
+}
+
 /* What no norm or value may exceed. PyTorch takes a negative one, which would turn the
  * gradients around. */
 static double parse_limit(const mm_value *value)
 {
-    double limit = mm_value_f64(value);
+    double limit = parse_number(value);
 
     if (!mm_has_error() && !(limit >= 0.0)) {
         mm_raise(MM_ECONFIG, "a limit of 0 or more is needed, got %g", limit);
@@ -42,23 +57,10 @@ static double parse_limit(const mm_value *value)
 
 static double parse_norm_type(const mm_value *value)
 {
-    if (mm_value_kind(value) == MM_KIND_STR) {
-        const char *text = mm_value_str(value);
-
-        if (strcmp(text, "inf") == 0) {
-            return INFINITY;
-        }
-        if (strcmp(text, "-inf") == 0) {
-            return -INFINITY;
-        }
-        mm_raise(MM_ECONFIG, "the order of a norm is a number or 'inf', got '%s'",
-                 text);
-        return 0.0;
-    }
-    double order = mm_value_f64(value);
+    double order = parse_number(value);
 
     if (!mm_has_error() && isnan(order)) {
-        mm_raise(MM_ECONFIG, "the order of a norm is a number or 'inf', got nan");
+        mm_raise(MM_ECONFIG, "a number or 'inf' is needed, got nan");
     }
     return order;
 }

@@ -298,17 +298,31 @@ static mm_status clip_by_operators(mm_optim_wrapper *wrapper, float factor)
     return mm_pending();
 }
 
+/* True if `factor` can wait for the step. It cannot if float32 would overflow in the
+ * norm that libtorch computes, or in the product of both factors. */
+static bool is_foldable(const mm_optim_wrapper *wrapper, float factor)
+{
+    const mmi_clip *clip = &wrapper->clip;
+
+    return factor == 1.0F ||
+           (clip->by_norm && wrapper->optimizer->num_slow == 0 && factor > 1e-25F &&
+            (clip->norm_type == 2.0 || clip->norm_type == INFINITY));
+}
+
 /* Folds what can be folded into the factor of the step. MM_STOP: no step. */
 static mm_status clip_fast(mm_optim_wrapper *wrapper, float *factor)
 {
     mm_optimizer *optimizer = wrapper->optimizer;
     double norm = 0.0;
 
-    if (wrapper->clip.by_value) {
-        if (*factor != 1.0F && mmi_clip_scale(optimizer, *factor) < 0) {
+    if (!is_foldable(wrapper, *factor)) {
+        if (mmi_clip_scale(optimizer, *factor) < 0) {
             return mm_pending();
         }
         *factor = 1.0F;
+        wrapper->has_squares = false;
+    }
+    if (wrapper->clip.by_value) {
         return mmi_clip_clamp(optimizer, wrapper->clip.clip_value);
     }
     if (mmi_clip_norm(optimizer, &wrapper->clip, *factor,
