@@ -11,6 +11,7 @@
 
 #include "mmengine/module.h"
 #include "mmengine/ops.h"
+#include "mmengine/update_rule.h"
 
 MM_BEGIN_DECLS
 
@@ -91,15 +92,18 @@ MM_API mm_status mm_loss_closure_call(const mm_loss_closure *closure, double *ou
  * struct, which only says the defaults.
  */
 struct mm_optimizer_ops {
-    /** required: the options of a group that sets none, in PyTorch's order; a new dict
-     */
+    /** optional, default: mm_optimizer_defaults(). The options of a group that sets
+     * none, in PyTorch's order; a new dict */
     MM_OWNED mm_value *(*defaults)(void *self);
     /** optional, default: any. Looks at a group's options: when a group is made and
      * when a state is loaded. */
     mm_status (*check)(void *self, const mm_value *options);
-    /** required unless `step` or needs_closure: updates one parameter in place. Called
-     * for every parameter that has a gradient, in order, without recording, in a scope.
-     */
+    /** optional: an elementwise rule. Then the engine steps; `step`, `step_param` and
+     * `state_changed` stay NULL */
+    const mm_update_rule *rule;
+    /** required unless `step`, `rule` or needs_closure: updates one parameter in place.
+     * Called for every parameter that has a gradient, in order, without recording, in a
+     * scope. */
     mm_status (*step_param)(void *self, mm_optimizer *optimizer, size_t param);
     /** optional, default: step_param for each. The whole step. */
     mm_status (*step)(void *self, mm_optimizer *optimizer);

@@ -44,6 +44,9 @@ MM_BEGIN_DECLS
     X(mm_sampler_ops)                                                                  \
     X(mm_collate_ops)                                                                  \
     X(mm_optimizer_ops)                                                                \
+    X(mm_update_rule)                                                                  \
+    X(mm_update_memory)                                                                \
+    X(mm_update_call)                                                                  \
     X(mm_param_scheduler_ops)                                                          \
     X(mm_metric_ops)                                                                   \
     X(mm_base_metric)                                                                  \

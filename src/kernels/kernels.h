@@ -1,7 +1,7 @@
 /** @file
  * The dispatch table of our CPU kernels. Every function works on one run of memory, on
  * the calling thread; splitting over threads is done by the callers beside it
- * (optim_step.h, reduce.h, image.h), which take a `const mm_parallel *`.
+ * (spans.h, image.h), which take a `const mm_parallel *`.
  *
  * Three variants are built from one text (vector.h): baseline, AVX2 with FMA, AVX-512.
  * They round as ATen's kernels of the same capability do: with a fused multiply-add
@@ -12,56 +12,35 @@
 #ifndef MMI_KERNELS_KERNELS_H
 #define MMI_KERNELS_KERNELS_H
 
-#include "mmengine/types.h"
+#include "mmengine/update_rule.h"
 
-/** Flags of one SGD call. */
-enum {
-    MMI_SGD_DECAY = 1u << 0,    /**< weight_decay != 0 */
-    MMI_SGD_MOMENTUM = 1u << 1, /**< momentum != 0: `buffer` is used */
-    MMI_SGD_FIRST = 1u << 2,    /**< no buffer yet: it becomes the gradient */
-    MMI_SGD_NESTEROV = 1u << 3, /**< look ahead along the buffer */
-    MMI_SGD_VARIANTS = 1u << 4
-};
-
-/** Coefficients of an SGD step, rounded to float as ATen rounds its scalars. */
+/** @name Coefficients of update rules
+ * The first argument of an update kernel. Doubles, as Python has them: the kernels
+ * round each to float once, as ATen rounds its scalars, and the operators of
+ * numerics='reference' take them as they are.
+ * @{
+ */
+/** SGD; states: the momentum buffer, lazy. */
 typedef struct mmi_sgd_rule {
-    unsigned flags;
-    float grad_factor; /**< clip or unscale factor, negative to maximize; else 1 */
-    float weight_decay;
-    float momentum;
-    float one_minus_dampening;
-    float neg_lr;
+    bool nesterov;
+    double weight_decay; /**< 0: none */
+    double momentum;     /**< 0: no buffer */
+    double one_minus_dampening;
+    double neg_lr;
 } mmi_sgd_rule;
 
-/** Flags of one Adam call. */
-enum {
-    MMI_ADAM_L2 = 1u << 0,      /**< weight_decay is added to the gradient */
-    MMI_ADAM_AMSGRAD = 1u << 1, /**< `max_sq` is used */
-    MMI_ADAM_VARIANTS = 1u << 2
-};
-
-/** Coefficients of an Adam or AdamW step. */
+/** Adam and AdamW; states: the average, that of squares, the largest one or NULL. */
 typedef struct mmi_adam_rule {
-    unsigned flags;
-    float grad_factor;  /**< clip or unscale factor, negative to maximize; else 1 */
-    float param_factor; /**< 1 - lr * weight_decay for AdamW; else 1 */
-    float weight_decay; /**< with MMI_ADAM_L2 */
-    float lerp_weight;  /**< 1 - beta1 */
-    float beta2;
-    float one_minus_beta2;
-    float bias2_sqrt; /**< sqrt(1 - beta2^step) */
-    float eps;
-    float neg_step_size; /**< -lr / (1 - beta1^step) */
+    double param_factor; /**< 1 - lr * weight_decay for AdamW; else 1 */
+    double weight_decay; /**< through the gradient; 0: none */
+    double lerp_weight;  /**< 1 - beta1 */
+    double beta2;
+    double one_minus_beta2;
+    double bias2_sqrt; /**< sqrt(1 - beta2^step) */
+    double eps;
+    double neg_step_size; /**< -lr / (1 - beta1^step) */
 } mmi_adam_rule;
-
-/** The memory of one Adam call; `max_sq` may be NULL without MMI_ADAM_AMSGRAD. */
-typedef struct mmi_adam_memory {
-    float *param;
-    const float *grad;
-    float *avg;
-    float *avg_sq;
-    float *max_sq;
-} mmi_adam_memory;
+/** @} */
 
 /** One row or plane of pixels for normalisation: out = (in - mean) / std. */
 typedef struct mmi_norm_row {
@@ -78,11 +57,8 @@ typedef struct mmi_norm_row {
 typedef struct mmi_kernels {
     const char *name; /**< "baseline", "avx2", "avx512" */
     bool has_fma;     /**< rounds a * b + c once where ATen does */
-    /** param, buffer [count] are updated; grad is only read. */
-    void (*sgd)(const mmi_sgd_rule *rule, float *param, const float *grad,
-                float *buffer, int64_t count);
-    void (*adam)(const mmi_adam_rule *rule, const mmi_adam_memory *memory,
-                 int64_t count);
+    mm_update_fn sgd;
+    mm_update_fn adam;
     /** Sum of squares, in double, in an order that is the same in all variants. */
     double (*sum_squares)(const float *x, int64_t count);
     /** Largest magnitude; NaN if there is one. */

@@ -22,7 +22,7 @@ typedef void (*piece_fn)(const struct job *job, const struct piece *piece);
 struct job {
     const mmi_spans *spans;
     piece_fn run;
-    const void *rules;
+    const mmi_update *update;
     double *partials;
     float factor;
 };
@@ -105,43 +105,30 @@ static void finish_grad(const struct job *job, const struct piece *piece)
     }
 }
 
-static void sgd_piece(const struct job *job, const struct piece *piece)
+static void update_piece(const struct job *job, const struct piece *piece)
 {
     const mmi_span *span = piece->span;
-    const mmi_sgd_rule *rules = job->rules;
-    float *buffer = span->states[0];
-
-    job->spans->kernels->sgd(
-        &rules[span->rule], span->param + piece->begin, span->grad + piece->begin,
-        buffer == NULL ? NULL : buffer + piece->begin, piece->count);
-    finish_grad(job, piece);
-}
-
-void mmi_spans_sgd(const mmi_spans *spans, const mmi_sgd_rule *rules)
-{
-    run_job(&(struct job){.spans = spans, .run = sgd_piece, .rules = rules});
-}
-
-static void adam_piece(const struct job *job, const struct piece *piece)
-{
-    const mmi_span *span = piece->span;
-    const mmi_adam_rule *rules = job->rules;
-    float *max_sq = span->states[2];
-    mmi_adam_memory memory = {
+    const mmi_update *update = job->update;
+    const char *coefficients = update->coefficients;
+    mm_update_memory memory = {
         .param = span->param + piece->begin,
         .grad = span->grad + piece->begin,
-        .avg = span->states[0] + piece->begin,
-        .avg_sq = span->states[1] + piece->begin,
-        .max_sq = max_sq == NULL ? NULL : max_sq + piece->begin,
+        .count = piece->count,
+        .grad_factor = span->grad_factor,
+        .is_new = span->is_new,
     };
 
-    job->spans->kernels->adam(&rules[span->rule], &memory, piece->count);
+    for (int i = 0; i < MM_UPDATE_MAX_STATES; i++) {
+        memory.states[i] =
+            span->states[i] == NULL ? NULL : span->states[i] + piece->begin;
+    }
+    update->function(coefficients + (size_t)span->rule * update->size, &memory);
     finish_grad(job, piece);
 }
 
-void mmi_spans_adam(const mmi_spans *spans, const mmi_adam_rule *rules)
+void mmi_spans_update(const mmi_spans *spans, const mmi_update *update)
 {
-    run_job(&(struct job){.spans = spans, .run = adam_piece, .rules = rules});
+    run_job(&(struct job){.spans = spans, .run = update_piece, .update = update});
 }
 
 static void squares_piece(const struct job *job, const struct piece *piece)

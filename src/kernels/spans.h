@@ -11,19 +11,21 @@
 #include "mmengine/parallel.h"
 
 enum {
-    MMI_BLOCK = 4096,    /**< elements of a block; 64 KiB of Adam's four arrays */
-    MMI_BLOCK_GRAIN = 8, /**< least blocks that are worth a thread */
-    MMI_MAX_STATES = 3   /**< state arrays of a tensor */
+    MMI_BLOCK = 4096,   /**< elements of a block; 64 KiB of Adam's four arrays */
+    MMI_BLOCK_GRAIN = 8 /**< least blocks that are worth a thread */
 };
 
 /** A dense float tensor that is stepped. Its arrays have `count` elements each. */
 typedef struct mmi_span {
     float *param;
-    float *grad;                   /**< NULL: left alone in this step */
-    float *states[MMI_MAX_STATES]; /**< SGD: buffer; Adam: avg, avg_sq, max_sq */
+    float *grad; /**< NULL: left alone in this step */
+    float *states[MM_UPDATE_MAX_STATES];
     int64_t count;
     int64_t first_block; /**< set by mmi_spans_lay_out() */
     int32_t rule;        /**< index of its coefficients */
+    float grad_factor;   /**< as in mm_update_memory */
+    bool is_new;         /**< as in mm_update_memory */
+    bool has_moved;      /**< the owner's mark: states may lie elsewhere now */
 } mmi_span;
 
 /** What a step works on. */
@@ -39,11 +41,17 @@ typedef struct mmi_spans {
 /** Numbers the blocks. Call when spans or their counts change, not for each step. */
 void mmi_spans_lay_out(mmi_spans *spans);
 
-/** One SGD step; `rules[span.rule]` applies to a span. */
-void mmi_spans_sgd(const mmi_spans *spans, const mmi_sgd_rule *rules);
+/** What an update applies: the coefficients of a span lie at coefficients + rule *
+ * size.
+ */
+typedef struct mmi_update {
+    mm_update_fn function;
+    const void *coefficients;
+    size_t size;
+} mmi_update;
 
-/** One Adam or AdamW step. */
-void mmi_spans_adam(const mmi_spans *spans, const mmi_adam_rule *rules);
+/** One step of an update rule over all spans that have a gradient. */
+void mmi_spans_update(const mmi_spans *spans, const mmi_update *update);
 
 /**
  * Sum of squares of all gradients. `partials` has num_blocks elements and is scratch.

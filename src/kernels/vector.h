@@ -23,64 +23,6 @@
 #define MMI_INLINE static inline
 #endif
 
-/* Order of operations: torch/optim/sgd.py, _single_tensor_sgd. */
-MMI_INLINE void sgd_loop(unsigned flags, const mmi_sgd_rule *rule,
-                         float *restrict param, const float *restrict grad,
-                         float *restrict buffer, int64_t count)
-{
-    const float factor = rule->grad_factor;
-    const float decay = rule->weight_decay;
-    const float momentum = rule->momentum;
-    const float keep = rule->one_minus_dampening;
-    const float neg_lr = rule->neg_lr;
-
-    for (int64_t i = 0; i < count; i++) {
-        float p = param[i];
-        float g = grad[i] * factor;
-
-        if (flags & MMI_SGD_DECAY) {
-            g = MADD(p, decay, g);
-        }
-        if (flags & MMI_SGD_MOMENTUM) {
-            float b = flags & MMI_SGD_FIRST ? g : MADD(g, keep, buffer[i] * momentum);
-
-            buffer[i] = b;
-            g = flags & MMI_SGD_NESTEROV ? MADD(b, momentum, g) : b;
-        }
-        param[i] = MADD(g, neg_lr, p);
-    }
-}
-
-#define MMI_SGD_CASE(n)                                                                \
-    case (n):                                                                          \
-        sgd_loop((n), rule, param, grad, buffer, count);                               \
-        break
-
-static void sgd(const mmi_sgd_rule *rule, float *param, const float *grad,
-                float *buffer, int64_t count)
-{
-    unsigned flags = rule->flags;
-
-    if (!(flags & MMI_SGD_MOMENTUM)) { /* the other bits mean nothing then */
-        flags &= MMI_SGD_DECAY;
-    }
-    switch (flags) {
-        MMI_SGD_CASE(0);
-        MMI_SGD_CASE(MMI_SGD_DECAY);
-        MMI_SGD_CASE(MMI_SGD_MOMENTUM);
-        MMI_SGD_CASE(MMI_SGD_MOMENTUM | MMI_SGD_DECAY);
-        MMI_SGD_CASE(MMI_SGD_MOMENTUM | MMI_SGD_FIRST);
-        MMI_SGD_CASE(MMI_SGD_MOMENTUM | MMI_SGD_FIRST | MMI_SGD_DECAY);
-        MMI_SGD_CASE(MMI_SGD_MOMENTUM | MMI_SGD_NESTEROV);
-        MMI_SGD_CASE(MMI_SGD_MOMENTUM | MMI_SGD_NESTEROV | MMI_SGD_DECAY);
-        MMI_SGD_CASE(MMI_SGD_MOMENTUM | MMI_SGD_NESTEROV | MMI_SGD_FIRST);
-        MMI_SGD_CASE(MMI_SGD_MOMENTUM | MMI_SGD_NESTEROV | MMI_SGD_FIRST |
-                     MMI_SGD_DECAY);
-    default:
-        break;
-    }
-}
-
 /* torch.maximum: NaN if either is NaN. */
 MMI_INLINE float max_nan(float a, float b)
 {
@@ -89,65 +31,7 @@ MMI_INLINE float max_nan(float a, float b)
     return a != a ? a : larger;
 }
 
-/* Order of operations: torch/optim/adam.py, _single_tensor_adam. */
-MMI_INLINE void adam_loop(unsigned flags, bool low, const mmi_adam_rule *rule,
-                          const mmi_adam_memory *memory, int64_t count)
-{
-    float *restrict param = memory->param;
-    const float *restrict grad = memory->grad;
-    float *restrict avg = memory->avg;
-    float *restrict avg_sq = memory->avg_sq;
-    float *restrict max_sq = memory->max_sq;
-    const mmi_adam_rule r = *rule;
-    const float pull = low ? r.lerp_weight : r.lerp_weight - 1.0F;
-
-    for (int64_t i = 0; i < count; i++) {
-        float p = param[i] * r.param_factor;
-        float g = grad[i] * r.grad_factor;
-
-        if (flags & MMI_ADAM_L2) {
-            g = MADD(p, r.weight_decay, g);
-        }
-        float m = avg[i];
-        float v = avg_sq[i] * r.beta2;
-
-        m = MADD(pull, g - m, low ? m : g);
-        v = MADD(r.one_minus_beta2 * g, g, v);
-        avg[i] = m;
-        avg_sq[i] = v;
-        if (flags & MMI_ADAM_AMSGRAD) {
-            v = max_nan(max_sq[i], v);
-            max_sq[i] = v;
-        }
-        float denominator = sqrtf(v) / r.bias2_sqrt + r.eps;
-
-        param[i] = p + (r.neg_step_size * m) / denominator;
-    }
-}
-
-#define MMI_ADAM_CASE(n)                                                               \
-    case (n):                                                                          \
-        if (low) {                                                                     \
-            adam_loop((n), true, rule, memory, count);                                 \
-        } else {                                                                       \
-            adam_loop((n), false, rule, memory, count);                                \
-        }                                                                              \
-        break
-
-static void adam(const mmi_adam_rule *rule, const mmi_adam_memory *memory,
-                 int64_t count)
-{
-    bool low = fabsf(rule->lerp_weight) < 0.5F; /* as Tensor.lerp chooses its form */
-
-    switch (rule->flags & (MMI_ADAM_VARIANTS - 1)) {
-        MMI_ADAM_CASE(0);
-        MMI_ADAM_CASE(MMI_ADAM_L2);
-        MMI_ADAM_CASE(MMI_ADAM_AMSGRAD);
-        MMI_ADAM_CASE(MMI_ADAM_AMSGRAD | MMI_ADAM_L2);
-    default:
-        break;
-    }
-}
+#include "kernels/vector_update.h"
 
 enum { MMI_LANES = 16 };
 

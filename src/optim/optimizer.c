@@ -6,6 +6,7 @@
 
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
+#include "optim/elementwise.h"
 
 mm_param_groups *mm_optimizer_new_groups(mm_instance *instance)
 {
@@ -18,23 +19,44 @@ mm_param_groups *mm_optimizer_new_groups(mm_instance *instance)
     if (mm_has_error()) {
         return NULL;
     }
-    mm_value *defaults = ops->defaults(mm_instance_self(instance));
+    void *self = mm_instance_self(instance);
+    mm_value *defaults =
+        ops->defaults != NULL ? ops->defaults(self) : mm_optimizer_defaults(self, NULL);
     mm_param_groups *groups = defaults != NULL ? mm_param_groups_new(defaults) : NULL;
 
     mm_value_unref(defaults);
     return groups;
 }
 
+/* A group's options lie in the ranges of the component's own options. */
+static mm_status check_ranges(const mm_option *table, const mm_value *options)
+{
+    for (const mm_option *row = table; row != NULL && row->name != NULL; row++) {
+        if (row->kind == MM_OPTION_INHERIT)
+            check_ranges(row->u.inherited, options);
+        else if (row->kind == MM_OPTION_F64)
+            mm_option_check_f64(options, row->name, row->u.f64.min, row->u.f64.max,
+                                false);
+    }
+    return mm_pending();
+}
+
+mm_status mmi_optimizer_check_group(const mm_optimizer *optimizer, size_t group)
+{
+    const mm_value *options = mm_param_groups_options(optimizer->groups, group);
+    const mm_component *component = mm_instance_component(optimizer->instance);
+
+    if (check_ranges(component->options, options) >= 0 && optimizer->ops->check != NULL)
+        optimizer->ops->check(optimizer->self, options);
+    return mm_has_error() ? mm_error_frame("in parameter group %zu", group) : MM_OK;
+}
+
 static mm_status check_options(const mm_optimizer *optimizer)
 {
     size_t count = mm_param_groups_num_scheduled(optimizer->groups);
 
-    for (size_t i = 0; optimizer->ops->check != NULL && i < count; i++) {
-        if (optimizer->ops->check(optimizer->self,
-                                  mm_param_groups_options(optimizer->groups, i)) < 0) {
-            return mm_error_frame("in parameter group %zu", i);
-        }
-    }
+    for (size_t i = 0; i < count && !mm_has_error(); i++)
+        mmi_optimizer_check_group(optimizer, i);
     return mm_pending();
 }
 
@@ -102,7 +124,9 @@ mm_optimizer *mm_optimizer_new(mm_instance *instance, mm_param_groups *groups)
     optimizer->grad_factor = 1.0F;
     if (allocate(optimizer) < 0 || check_params(optimizer) < 0 ||
         check_options(optimizer) < 0 ||
-        (ops->check_groups != NULL && ops->check_groups(optimizer->self, groups) < 0)) {
+        (ops->check_groups != NULL && ops->check_groups(optimizer->self, groups) < 0) ||
+        (ops->rule != NULL &&
+         (optimizer->driver = mmi_elementwise_new(optimizer)) == NULL)) {
         mm_optimizer_unref(optimizer);
         return NULL;
     }
@@ -137,6 +161,15 @@ mm_optimizer *mm_optimizer_build(mm_value *config, mm_module *model)
     return optimizer;
 }
 
+void mmi_optimizer_states_changed(mm_optimizer *optimizer)
+{
+    if (optimizer->driver != NULL) {
+        mmi_elementwise_forget(optimizer->driver, optimizer);
+    } else if (optimizer->ops->state_changed != NULL) {
+        optimizer->ops->state_changed(optimizer->self, optimizer);
+    }
+}
+
 mm_optimizer *mm_optimizer_ref(mm_optimizer *optimizer)
 {
     if (optimizer != NULL) {
@@ -158,6 +191,7 @@ void mm_optimizer_unref(mm_optimizer *optimizer)
     mm_free(optimizer->memory);
     mm_free(optimizer->spans.spans);
     mm_free(optimizer->partials);
+    mmi_elementwise_free(optimizer->driver);
     mm_param_groups_unref(optimizer->groups);
     mm_instance_unref(optimizer->instance);
     mm_free(optimizer);
@@ -225,7 +259,9 @@ static mm_status lay_out(mm_optimizer *optimizer)
 
 mm_status mmi_optimizer_gather(mm_optimizer *optimizer, bool writes)
 {
-    bool is_fast = optimizer->numerics == MM_NUMERICS_FAST;
+    const mm_update_rule *rule = optimizer->ops->rule;
+    bool is_fast = optimizer->numerics == MM_NUMERICS_FAST ||
+                   (rule != NULL && rule->apply == NULL);
     bool is_resized = optimizer->partials == NULL;
 
     if (mm_leaves_memory(optimizer->params, optimizer->num_params, writes && is_fast,
@@ -240,6 +276,7 @@ mm_status mmi_optimizer_gather(mm_optimizer *optimizer, bool writes)
 
         if (span->param != memory->data) { /* moved: its states may lie otherwise now */
             memset(span->states, 0, sizeof span->states);
+            span->has_moved = true;
         }
         span->param = is_plain ? memory->data : NULL;
         span->grad = is_plain ? memory->grad : NULL;
@@ -423,7 +460,9 @@ mm_status mm_optimizer_step_scaled(mm_optimizer *optimizer, float factor)
     bool recorded = mm_grad_mode_set(false);
 
     optimizer->grad_factor = factor;
-    if (optimizer->ops->step != NULL) {
+    if (optimizer->driver != NULL) {
+        mmi_elementwise_step(optimizer->driver, optimizer);
+    } else if (optimizer->ops->step != NULL) {
         optimizer->ops->step(optimizer->self, optimizer);
     } else {
         step_each(optimizer);

@@ -26,6 +26,8 @@ struct mm_optimizer {
     size_t num_slow; /* parameters with a gradient that are not plain */
     mm_numerics numerics;
     float grad_factor;
+    struct mmi_elementwise *driver; /* with ops->rule */
+    bool by_list;                   /* for tests: lists of tensors on the host, too */
 };
 
 /** Looks where parameters and gradients lie now: fills memory, spans, num_slow. In
@@ -38,6 +40,12 @@ bool mmi_optimizer_is_slow(const mm_optimizer *optimizer, size_t index);
 
 /** Calls ops->step_param for the parameters that are not plain. */
 mm_status mmi_optimizer_step_slow(mm_optimizer *optimizer);
+
+/** MM_ECONFIG unless the options of a group are what the optimizer takes. */
+mm_status mmi_optimizer_check_group(const mm_optimizer *optimizer, size_t group);
+
+/** Tells the rules that state tensors were replaced. */
+void mmi_optimizer_states_changed(mm_optimizer *optimizer);
 
 /** The gradient of a parameter times the factor of the step; scope-owned or borrowed.
  */

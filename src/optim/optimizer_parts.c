@@ -58,14 +58,14 @@ static bool is_named(const char *const *names, const char *name)
     return false;
 }
 
-/* A config's own int stays an int, as in Python; all else is read from the struct. */
+/* What the config writes stays as it is, an int an int, as in Python. */
 static mm_value *row_value(const mm_option *option, const mm_value *config,
                            const char *field)
 {
     mm_value *given = config != NULL ? mm_dict_find(config, option->name) : NULL;
 
-    return given != NULL && mm_value_kind(given) == MM_KIND_I64 &&
-                   option->kind == MM_OPTION_F64
+    return given != NULL && option->kind != MM_OPTION_BOOL &&
+                   mm_value_kind(given) != MM_KIND_LIST
                ? mm_value_ref(given)
                : field_value(option, field);
 }

@@ -217,15 +217,12 @@ mm_status mm_optimizer_load_state_dict(mm_optimizer *optimizer,
             const mm_value *options = mm_list_get(groups, i);
 
             mmi_param_groups_replace(optimizer->groups, i, options);
-            if (optimizer->ops->check != NULL && !mm_has_error()) {
-                optimizer->ops->check(optimizer->self,
-                                      mm_param_groups_options(optimizer->groups, i));
+            if (!mm_has_error()) {
+                mmi_optimizer_check_group(optimizer, i);
             }
         }
     }
-    if (optimizer->ops->state_changed != NULL) {
-        optimizer->ops->state_changed(optimizer->self, optimizer);
-    }
+    mmi_optimizer_states_changed(optimizer);
     mm_grad_mode_set(recorded);
     return mm_pending();
 }

@@ -1,82 +1,71 @@
 /* Options that torch's optimizers share; see the header. */
 #include "optim/torch_options.h"
 
-#include <math.h>
+#include "mmengine/memory.h"
 
-#define MM_OPT_STRUCT struct mmi_torch_options
-const mm_option mmi_torch_options[] = {
-    {"maximize", "climb instead of descend", MM_OPT_BOOL(maximize, false)},
-    {"foreach", "accepted for PyTorch's sake: all tensors are stepped at once",
-     MM_OPT_VALUE(foreach)},
-    {"differentiable", "not supported: must be False",
-     MM_OPT_BOOL(differentiable, false)},
-    {"fused", "accepted for PyTorch's sake: the kernels are fused",
-     MM_OPT_VALUE(fused)},
-    {0},
-};
-#undef MM_OPT_STRUCT
-
-static mm_status refuse(const char *option)
+mm_status mmi_optimizer_init(void *self)
 {
-    return mm_raise(MM_EUNSUPPORTED, "%s=True is not supported", option);
-}
+    const mm_optimizer_ops *ops = mm_instance_component(mm_instance_of(self))->ops;
+    mm_value *options =
+        ops->defaults != NULL ? ops->defaults(self) : mm_optimizer_defaults(self, NULL);
 
-mm_status mmi_check_torch_struct(const struct mmi_torch_options *options)
-{
-    return options->differentiable ? refuse("differentiable") : mm_pending();
+    if (options != NULL && ops->check != NULL)
+        ops->check(self, options);
+    mm_value_unref(options);
+    return mm_pending();
 }
 
 mm_status mmi_check_torch_options(const mm_value *options)
 {
-    static const char *const refused[] = {"differentiable", "capturable"};
-
-    for (size_t i = 0; i < sizeof refused / sizeof *refused && !mm_has_error(); i++) {
-        if (mm_value_is_true(mm_dict_find(options, refused[i]))) {
-            return refuse(refused[i]);
-        }
+    if (!mm_has_error() && mm_value_is_true(mm_dict_find(options, "differentiable"))) {
+        mm_raise(MM_EUNSUPPORTED, "differentiable=True is not supported");
+        return mm_error_hint("a step through which gradients flow is made of operators "
+                             "in a train_step of one's own");
     }
     return mm_pending();
 }
 
-mm_status mmi_check_not_negative(const mm_value *options, const char *key)
+mm_status mmi_check_pair(const mm_value *options, const char *key)
 {
-    const mm_value *value = mm_dict_find(options, key);
+    const mm_value *pair = mm_dict_get(options, key);
+    mm_kind kind = mm_value_kind(pair);
 
-    if (!mm_value_is_none(value) && !(mm_value_f64(value) >= 0.0) && !mm_has_error()) {
-        return mm_raise(MM_ECONFIG, "%s is %g: must not be negative", key,
-                        mm_value_f64(value));
+    if (!mm_has_error() &&
+        ((kind != MM_KIND_TUPLE && kind != MM_KIND_LIST) || mm_value_len(pair) != 2)) {
+        char *text = mm_value_repr(pair);
+
+        mm_raise(MM_ECONFIG, "%s is %s: two numbers are needed", key,
+                 text != NULL ? text : "of another kind");
+        mm_free(text);
     }
     return mm_pending();
 }
 
-void mmi_put_option_f64(mm_value *dict, const void *self, const char *key, double value)
+mm_status mmi_check_torch(void *self, const mm_value *options)
 {
-    const mm_value *config = mm_instance_config(mm_instance_of(self));
-    mm_value *given = config != NULL ? mm_dict_find(config, key) : NULL;
-
-    if (given != NULL && mm_value_f64(given) == value) {
-        mm_dict_put(dict, key, given);
-    } else if (value == 0.0) {
-        mm_dict_put_i64(dict, key, 0);
-    } else {
-        mm_dict_put_f64(dict, key, value);
-    }
+    (void)self;
+    return mmi_check_torch_options(options);
 }
 
-void mmi_put_option(mm_value *dict, const char *key, mm_value *value)
+mm_status mmi_check_betas(void *self, const mm_value *options)
 {
-    if (value != NULL) {
-        mm_dict_put(dict, key, value);
-    } else {
-        mm_dict_take(dict, key, mm_value_new_none());
+    (void)self;
+    mmi_check_pair(options, "betas");
+    for (size_t i = 0; i < 2 && !mm_has_error(); i++) {
+        double beta = mm_option_get_f64_at(options, "betas", i);
+
+        if (!mm_has_error() && !(beta >= 0.0 && beta < 1.0))
+            return mm_raise(MM_ECONFIG, "betas[%zu] is %g: must be in [0, 1)", i, beta);
     }
+    return mmi_check_torch_options(options);
 }
 
-mm_value *mmi_checked(mm_value *dict)
+double mmi_get_f64(const mm_value *options, const char *key)
 {
-    if (mm_has_error()) {
-        mm_value_unref(dict);
-        return NULL;
-    }
-    return dict;
+    return mm_option_find_f64(options, key, 0.0);
+}
+
+bool mmi_get_bool(const mm_value *options, const char *key)
+{
+    return mm_option_find_bool(options, key, false);
 }

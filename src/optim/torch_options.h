@@ -1,40 +1,93 @@
 /** @file
- * Options that all of torch's optimizers have, and how a group's defaults are written:
- * with the value of the config itself where it gives one, so that an int stays an int
- * in checkpoints, as in Python.
+ * Options that torch's optimizers share, as rows: the order of the rows of a table is
+ * that of the groups in checkpoints, and every optimizer has its own.
  */
 #ifndef MMI_OPTIM_TORCH_OPTIONS_H
 #define MMI_OPTIM_TORCH_OPTIONS_H
 
-#include "mmengine/component.h"
+#include <float.h>
 
-/** Last members of an optimizer's struct. */
+#include "mmengine/optim.h"
+
+/** What torch's optimizers have besides their rule: member `torch` of a struct. */
 struct mmi_torch_options {
     bool maximize;
-    mm_value *foreach; /* bool or None: accepted, our kernels are always fused */
     bool differentiable;
+    bool capturable;
+    mm_value
+        *foreach;    /* bool or None: accepted, the kernels take all tensors at once */
     mm_value *fused; /* as foreach */
 };
 
-/** Their rows. */
-extern const mm_option mmi_torch_options[];
+/** @name Rows of member `torch` @{ */
+#define MMI_MAXIMIZE_ROW                                                               \
+    {                                                                                  \
+        "maximize", "climb instead of descend", MM_OPT_BOOL(torch.maximize, false)     \
+    }
+#define MMI_FOREACH_ROW                                                                \
+    {                                                                                  \
+        "foreach", "accepted for PyTorch's sake: all tensors are stepped at once",     \
+            MM_OPT_VALUE(torch.foreach)                                                \
+    }
+#define MMI_FUSED_ROW                                                                  \
+    {                                                                                  \
+        "fused", "accepted for PyTorch's sake: the kernels are fused",                 \
+            MM_OPT_VALUE(torch.fused)                                                  \
+    }
+#define MMI_DIFFERENTIABLE_ROW                                                         \
+    {                                                                                  \
+        "differentiable", "not supported: must be False",                              \
+            MM_OPT_BOOL(torch.differentiable, false)                                   \
+    }
+#define MMI_CAPTURABLE_ROW                                                             \
+    {                                                                                  \
+        "capturable", "accepted for PyTorch's sake: steps are not captured",           \
+            MM_OPT_BOOL(torch.capturable, false)                                       \
+    }
+/** The options of the rule itself. */
+#define MMI_LR_ROW(value)                                                              \
+    {                                                                                  \
+        "lr", "learning rate", MM_OPT_F64(lr, value, 0.0, DBL_MAX)                     \
+    }
+#define MMI_BETAS_ROW                                                                  \
+    {                                                                                  \
+        "betas", "decay rates of the averages of gradient and square",                 \
+            MM_OPT_F64S(betas, "(0.9, 0.999)")                                         \
+    }
+#define MMI_EPS_ROW(value)                                                             \
+    {                                                                                  \
+        "eps", "added to the denominator", MM_OPT_F64(eps, value, 0.0, DBL_MAX)        \
+    }
+#define MMI_WEIGHT_DECAY_ROW(value)                                                    \
+    {                                                                                  \
+        "weight_decay", "weight decay", MM_OPT_F64(weight_decay, value, 0.0, DBL_MAX)  \
+    }
+#define MMI_DECOUPLED_ROW                                                              \
+    {                                                                                  \
+        "decoupled_weight_decay", "decay the weight itself, as AdamW",                 \
+            MM_OPT_BOOL(decoupled_weight_decay, false)                                 \
+    }
+/** @} */
 
-/** MM_EUNSUPPORTED for options that ask for what there is not. */
-mm_status mmi_check_torch_struct(const struct mmi_torch_options *options);
+/** mm_component.init: checks the options as those of a group, so that a fault is told
+ * with its place in the config. */
+mm_status mmi_optimizer_init(void *self);
+
+/** Refuses options of a group that ask for what there is not: differentiable. */
 mm_status mmi_check_torch_options(const mm_value *options);
 
-/** MM_ECONFIG if the option is below zero. */
-mm_status mmi_check_not_negative(const mm_value *options, const char *key);
+/** MM_ECONFIG unless option `key` is two numbers. */
+mm_status mmi_check_pair(const mm_value *options, const char *key);
 
-/** Puts a number of component struct `self`: the config's own value if it names it; an
- * int if it is the default and integral, as torch's `momentum=0`. */
-void mmi_put_option_f64(mm_value *dict, const void *self, const char *key,
-                        double value);
+/** The same, and both in [0, 1); then the shared options. For optimizers with betas. */
+mm_status mmi_check_betas(void *self, const mm_value *options);
 
-/** Puts `value`, or None for NULL. */
-void mmi_put_option(mm_value *dict, const char *key, mm_value *value);
+/** mm_optimizer_ops.check of those without. */
+mm_status mmi_check_torch(void *self, const mm_value *options);
 
-/** `dict`, or NULL after releasing it if an error is pending. */
-mm_value *mmi_checked(mm_value *dict);
+/** @name A group's option; absent or None: 0 or false @{ */
+double mmi_get_f64(const mm_value *options, const char *key);
+bool mmi_get_bool(const mm_value *options, const char *key);
+/** @} */
 
 #endif

@@ -45,19 +45,14 @@ static mmi_sgd_rule sgd_rule(const struct golden *golden, size_t index, int step
     double dampening = golden_f64(golden, 1, "sgd/%zu/options", index);
     double decay = golden_f64(golden, 2, "sgd/%zu/options", index);
     bool nesterov = golden_f64(golden, 3, "sgd/%zu/options", index) != 0.0;
-    bool maximize = golden_f64(golden, 4, "sgd/%zu/options", index) != 0.0;
     double lr = golden_f64(golden, (size_t)step, "sgd/%zu/lr", index);
 
     return (mmi_sgd_rule){
-        .flags = (decay != 0.0 ? (unsigned)MMI_SGD_DECAY : 0u) |
-                 (momentum != 0.0 ? (unsigned)MMI_SGD_MOMENTUM : 0u) |
-                 (step == 0 ? (unsigned)MMI_SGD_FIRST : 0u) |
-                 (nesterov ? (unsigned)MMI_SGD_NESTEROV : 0u),
-        .grad_factor = maximize ? -1.0F : 1.0F,
-        .weight_decay = (float)decay,
-        .momentum = (float)momentum,
-        .one_minus_dampening = (float)(1.0 - dampening),
-        .neg_lr = (float)-lr,
+        .nesterov = nesterov,
+        .weight_decay = decay,
+        .momentum = momentum,
+        .one_minus_dampening = 1.0 - dampening,
+        .neg_lr = -lr,
     };
 }
 
@@ -74,12 +69,20 @@ static void test_sgd_is_torch(void **state)
         float *grads = golden_f32(&golden, NULL, "sgd/%zu/grads", i);
         float *want = golden_f32(&golden, NULL, "sgd/%zu/torch", i);
         float *buffer = calloc(count, sizeof *buffer);
+        bool maximize = golden_f64(&golden, 4, "sgd/%zu/options", i) != 0.0;
 
         for (int step = 0; step < STEPS; step++) {
             mmi_sgd_rule rule = sgd_rule(&golden, i, step);
             size_t at = (size_t)step * count;
 
-            kernels->sgd(&rule, param, grads + at, buffer, (int64_t)count);
+            kernels->sgd(&rule, &(mm_update_memory){
+                                    .param = param,
+                                    .grad = grads + at,
+                                    .states = {buffer},
+                                    .count = (int64_t)count,
+                                    .grad_factor = maximize ? -1.0F : 1.0F,
+                                    .is_new = step == 0,
+                                });
             assert_same(param, want + at, count, "sgd");
         }
         if (golden_f64(&golden, 0, "sgd/%zu/options", i) != 0.0) {
@@ -104,23 +107,18 @@ static mmi_adam_rule adam_rule(const struct golden *golden, const char *family,
     double beta2 = golden_f64(golden, 1, "%s/%zu/options", family, index);
     double eps = golden_f64(golden, 2, "%s/%zu/options", family, index);
     double decay = golden_f64(golden, 3, "%s/%zu/options", family, index);
-    bool amsgrad = golden_f64(golden, 4, "%s/%zu/options", family, index) != 0.0;
-    bool maximize = golden_f64(golden, 5, "%s/%zu/options", family, index) != 0.0;
     bool decoupled = golden_f64(golden, 6, "%s/%zu/options", family, index) != 0.0;
     double lr = golden_f64(golden, (size_t)step, "%s/%zu/lr", family, index);
 
     return (mmi_adam_rule){
-        .flags = (amsgrad ? (unsigned)MMI_ADAM_AMSGRAD : 0u) |
-                 (decay != 0.0 && !decoupled ? (unsigned)MMI_ADAM_L2 : 0u),
-        .grad_factor = maximize ? -1.0F : 1.0F,
-        .param_factor = decoupled ? (float)(1.0 - lr * decay) : 1.0F,
-        .weight_decay = (float)decay,
-        .lerp_weight = (float)(1.0 - beta1),
-        .beta2 = (float)beta2,
-        .one_minus_beta2 = (float)(1.0 - beta2),
-        .bias2_sqrt = (float)pow(1.0 - pow(beta2, step + 1), 0.5),
-        .eps = (float)eps,
-        .neg_step_size = (float)-(lr / (1.0 - pow(beta1, step + 1))),
+        .param_factor = decoupled ? 1.0 - lr * decay : 1.0,
+        .weight_decay = decoupled ? 0.0 : decay,
+        .lerp_weight = 1.0 - beta1,
+        .beta2 = beta2,
+        .one_minus_beta2 = 1.0 - beta2,
+        .bias2_sqrt = pow(1.0 - pow(beta2, step + 1), 0.5),
+        .eps = eps,
+        .neg_step_size = -(lr / (1.0 - pow(beta1, step + 1))),
     };
 }
 
@@ -149,20 +147,26 @@ static void check_adam_case(const mmi_kernels *kernels, const struct golden *gol
     float *near = golden_f32(golden, NULL, "%s/%zu/torch", family, i);
     float *states = calloc(3 * count, sizeof *states);
     static const char *const names[] = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
-    mmi_adam_rule rule = {0};
+    bool amsgrad = golden_f64(golden, 4, "%s/%zu/options", family, i) != 0.0;
+    bool maximize = golden_f64(golden, 5, "%s/%zu/options", family, i) != 0.0;
 
     for (int step = 0; step < STEPS; step++) {
         size_t at = (size_t)step * count;
-        mmi_adam_memory memory = {param, grads + at, states, states + count,
-                                  states + 2 * count};
+        mm_update_memory memory = {
+            .param = param,
+            .grad = grads + at,
+            .states = {states, states + count, amsgrad ? states + 2 * count : NULL},
+            .count = (int64_t)count,
+            .grad_factor = maximize ? -1.0F : 1.0F,
+        };
+        mmi_adam_rule rule = adam_rule(golden, family, i, step);
 
-        rule = adam_rule(golden, family, i, step);
-        kernels->adam(&rule, &memory, (int64_t)count);
+        kernels->adam(&rule, &memory);
         assert_same(param, want + at, count, family);
         assert_near_torch(param, near + at, count,
                           golden_f64(golden, 0, "%s/%zu/lr", family, i));
     }
-    for (size_t k = 0; k < (rule.flags & MMI_ADAM_AMSGRAD ? 3u : 2u); k++) {
+    for (size_t k = 0; k < (amsgrad ? 3u : 2u); k++) {
         float *want_state = golden_f32(golden, NULL, "%s/%zu/%s", family, i, names[k]);
 
         assert_same(states + k * count, want_state, count, names[k]);

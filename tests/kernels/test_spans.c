@@ -67,6 +67,8 @@ static void fill(struct arena *arena, mmi_spans *spans)
                        arena->states[2] + at},
             .count = sizes[i],
             .rule = i % 2,
+            .grad_factor = i % 2 == 0 ? 1.0F : -0.5F,
+            .is_new = i == 2,
         };
         at += sizes[i];
     }
@@ -77,58 +79,52 @@ static void fill(struct arena *arena, mmi_spans *spans)
 }
 
 static const mmi_sgd_rule sgd_rules[2] = {
-    {.flags = MMI_SGD_MOMENTUM | MMI_SGD_DECAY,
-     .grad_factor = 1.0F,
-     .weight_decay = 0.01F,
-     .momentum = 0.9F,
-     .one_minus_dampening = 1.0F,
-     .neg_lr = -0.1F},
-    {.flags = MMI_SGD_MOMENTUM,
-     .grad_factor = -0.5F,
-     .momentum = 0.8F,
-     .one_minus_dampening = 0.7F,
-     .neg_lr = -0.01F},
+    {.weight_decay = 0.01, .momentum = 0.9, .one_minus_dampening = 1.0, .neg_lr = -0.1},
+    {.momentum = 0.8, .one_minus_dampening = 0.7, .neg_lr = -0.01},
 };
 static const mmi_adam_rule adam_rules[2] = {
-    {.flags = MMI_ADAM_AMSGRAD,
-     .grad_factor = 1.0F,
-     .param_factor = 0.999F,
-     .lerp_weight = 0.1F,
-     .beta2 = 0.99F,
-     .one_minus_beta2 = 0.01F,
-     .bias2_sqrt = 0.3F,
-     .eps = 1e-8F,
-     .neg_step_size = -0.001F},
-    {.grad_factor = 1.0F,
-     .param_factor = 1.0F,
-     .lerp_weight = 0.2F,
-     .beta2 = 0.9F,
-     .one_minus_beta2 = 0.1F,
-     .bias2_sqrt = 0.5F,
-     .eps = 1e-6F,
-     .neg_step_size = -0.01F},
+    {.param_factor = 0.999,
+     .lerp_weight = 0.1,
+     .beta2 = 0.99,
+     .one_minus_beta2 = 0.01,
+     .bias2_sqrt = 0.3,
+     .eps = 1e-8,
+     .neg_step_size = -0.001},
+    {.param_factor = 1.0,
+     .lerp_weight = 0.2,
+     .beta2 = 0.9,
+     .one_minus_beta2 = 0.1,
+     .bias2_sqrt = 0.5,
+     .eps = 1e-6,
+     .neg_step_size = -0.01},
 };
+
+static mmi_update update_of(bool is_adam)
+{
+    return is_adam
+               ? (mmi_update){mmi_kernels_best()->adam, adam_rules, sizeof *adam_rules}
+               : (mmi_update){mmi_kernels_best()->sgd, sgd_rules, sizeof *sgd_rules};
+}
 
 /* Tensor by tensor, with the kernels themselves. */
 static void step_plainly(struct arena *arena, bool is_adam)
 {
-    const mmi_kernels *kernels = mmi_kernels_best();
+    mmi_update update = update_of(is_adam);
+    const char *rules = update.coefficients;
 
     for (int i = 0; i < TENSORS; i++) {
         mmi_span *span = &arena->spans[i];
+        mm_update_memory memory = {
+            .param = span->param,
+            .grad = span->grad,
+            .states = {span->states[0], span->states[1], span->states[2]},
+            .count = span->count,
+            .grad_factor = span->grad_factor,
+            .is_new = span->is_new,
+        };
 
-        if (span->grad == NULL) {
-            continue;
-        }
-        if (is_adam) {
-            mmi_adam_memory memory = {span->param, span->grad, span->states[0],
-                                      span->states[1], span->states[2]};
-
-            kernels->adam(&adam_rules[span->rule], &memory, span->count);
-        } else {
-            kernels->sgd(&sgd_rules[span->rule], span->param, span->grad,
-                         span->states[0], span->count);
-        }
+        if (span->grad != NULL)
+            update.function(rules + (size_t)span->rule * update.size, &memory);
     }
 }
 
@@ -148,11 +144,9 @@ static void check_step(bool is_adam, bool skip_one, bool zero_grad)
         spans.parallel = &pool;
         spans.zero_grad = zero_grad;
         calls = 0;
-        if (is_adam) {
-            mmi_spans_adam(&spans, adam_rules);
-        } else {
-            mmi_spans_sgd(&spans, sgd_rules);
-        }
+        mmi_update update = update_of(is_adam);
+
+        mmi_spans_update(&spans, &update);
         assert_int_equal(calls, 1);
         step_plainly(&want, is_adam);
         assert_memory_equal(got.param, want.param, sizeof got.param);
@@ -183,7 +177,9 @@ static void test_zero_grad_covers_every_used_gradient(void **state)
 
     fill(&arena, &spans);
     spans.zero_grad = true;
-    mmi_spans_sgd(&spans, sgd_rules);
+    mmi_update update = update_of(false);
+
+    mmi_spans_update(&spans, &update);
     for (int i = 0; i < TENSORS; i++) {
         used += sizes[i];
     }
@@ -257,11 +253,13 @@ static void test_small_models_do_not_ask_the_pool(void **state)
     spans.count = 3;
     mmi_spans_lay_out(&spans);
     calls = 0;
-    mmi_spans_sgd(&spans, sgd_rules);
+    mmi_update update = update_of(false);
+
+    mmi_spans_update(&spans, &update);
     assert_int_equal(calls, 0);
     spans.count = 0;
     mmi_spans_lay_out(&spans);
-    mmi_spans_sgd(&spans, sgd_rules);
+    mmi_spans_update(&spans, &update);
     assert_int_equal(calls, 0);
 }
 

@@ -1,0 +1,570 @@
+/* The driver of elementwise update rules. What a step needs is derived from dicts only
+ * when something changed: settings when the groups' version did, pointers to states
+ * when memory moved or a state was loaded. A step then reads each parameter's single
+ * numbers, finds or makes the coefficients for its (setting, numbers), and runs one
+ * pass over all memory. Groups of equal options are one setting, so a group per
+ * parameter costs nothing.
+ *
+ * Parameters that the kernels cannot reach are updated by the rule's operators: one by
+ * one on the host, which keeps temporaries small, and all that share coefficients at
+ * once on a device (update_lists.c). */
+#include "optim/elementwise.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "mmengine/memory.h"
+#include "mmengine/ops.h"
+
+/* What a set of coefficients was made for, and the single numbers after the step. */
+struct made {
+    size_t setting;
+    float before[MM_UPDATE_MAX_SCALARS];
+    float after[MM_UPDATE_MAX_SCALARS];
+    size_t next; /* the one made before for the same setting, plus one; 0: none */
+};
+
+/* What is known of a parameter between steps. */
+struct known {
+    float *scalars[MM_UPDATE_MAX_SCALARS]; /* its single numbers */
+    unsigned uses; /* which tensors its setting had when they were looked up */
+    bool is_known;
+};
+
+struct mmi_elementwise {
+    const mm_update_rule *rule;
+    mm_update_fn function;
+    size_t num_states; /* rows of rule->states */
+    size_t num_scalars;
+    size_t size;             /* of coefficients */
+    unsigned char *settings; /* one per group */
+    bool *maximize;          /* one per group */
+    unsigned *uses;          /* one per group: a bit per tensor that the setting has */
+    size_t *same_as;         /* per group, the first group with an equal setting */
+    size_t *last_made;       /* per group: index into `made` plus one */
+    size_t num_groups;
+    uint64_t version;
+    struct made *made; /* room for one per parameter, as coefficients */
+    unsigned char *coefficients;
+    size_t num_made;
+    struct known *known; /* per parameter */
+};
+
+static size_t setting_size(const mmi_elementwise *driver)
+{
+    return driver->rule->setting_size;
+}
+
+static const void *setting_of(const mmi_elementwise *driver, size_t group)
+{
+    return driver->settings + group * setting_size(driver);
+}
+
+static void count_states(mmi_elementwise *driver)
+{
+    const mm_update_state *state = driver->rule->states;
+
+    for (; state != NULL && state->name != NULL; state++) {
+        driver->num_states++;
+        driver->num_scalars += state->is_scalar ? 1 : 0;
+    }
+}
+
+static mm_status check_rule(const mmi_elementwise *driver)
+{
+    const mm_update_rule *rule = driver->rule;
+    size_t num_tensors = driver->num_states - driver->num_scalars;
+
+    if (rule->setting_size == 0 || rule->read == NULL ||
+        (rule->update == NULL && rule->select == NULL) ||
+        (rule->prepare == NULL && driver->size != rule->setting_size))
+        return mm_raise(MM_EINVAL, "the update rule lacks what it must have: read, "
+                                   "setting_size, update or select");
+    if (num_tensors > MM_UPDATE_MAX_STATES ||
+        driver->num_scalars > MM_UPDATE_MAX_SCALARS)
+        return mm_raise(MM_EINVAL,
+                        "the update rule has %zu states and %zu single numbers: more "
+                        "than %d and %d",
+                        num_tensors, driver->num_scalars, (int)MM_UPDATE_MAX_STATES,
+                        (int)MM_UPDATE_MAX_SCALARS);
+    return MM_OK;
+}
+
+static void free_groups(mmi_elementwise *driver)
+{
+    mm_free(driver->settings);
+    mm_free(driver->maximize);
+    mm_free(driver->uses);
+    mm_free(driver->same_as);
+    mm_free(driver->last_made);
+    driver->settings = NULL;
+    driver->maximize = NULL;
+    driver->uses = NULL;
+    driver->same_as = NULL;
+    driver->last_made = NULL;
+    driver->num_groups = 0;
+}
+
+void mmi_elementwise_free(mmi_elementwise *driver)
+{
+    if (driver == NULL)
+        return;
+    free_groups(driver);
+    mm_free(driver->made);
+    mm_free(driver->coefficients);
+    mm_free(driver->known);
+    mm_free(driver);
+}
+
+/* --- settings --- */
+
+static mm_status reserve_groups(mmi_elementwise *driver, size_t count)
+{
+    if (driver->settings != NULL && driver->num_groups == count)
+        return MM_OK;
+    free_groups(driver);
+    driver->settings = mm_alloc_array(count, setting_size(driver));
+    driver->maximize = mm_alloc_array(count, sizeof *driver->maximize);
+    driver->uses = mm_alloc_array(count, sizeof *driver->uses);
+    driver->same_as = mm_alloc_array(count, sizeof *driver->same_as);
+    driver->last_made = mm_alloc_array(count, sizeof *driver->last_made);
+    if (mm_has_error()) {
+        free_groups(driver);
+        return mm_pending();
+    }
+    driver->num_groups = count;
+    return MM_OK;
+}
+
+/* True if the setting has the state; what it is filled with at first. */
+static bool begins(const mm_update_state *state, const void *setting, double *initial)
+{
+    *initial = 0.0;
+    return state->begin == NULL || state->begin(setting, initial);
+}
+
+/* The tensors of a setting, a bit each. */
+static unsigned used_tensors(const mmi_elementwise *driver, const void *setting)
+{
+    const mm_update_state *states = driver->rule->states;
+    unsigned uses = 0;
+    unsigned bit = 1;
+    double initial = 0.0;
+
+    for (size_t i = 0; i < driver->num_states; i++) {
+        if (states[i].is_scalar)
+            continue;
+        uses |= begins(&states[i], setting, &initial) ? bit : 0u;
+        bit <<= 1;
+    }
+    return uses;
+}
+
+static void read_group(mmi_elementwise *driver, const mm_optimizer *optimizer,
+                       size_t group)
+{
+    const mm_value *options = mm_param_groups_options(optimizer->groups, group);
+    size_t size = setting_size(driver);
+    unsigned char *setting = driver->settings + group * size;
+
+    memset(setting, 0, size);
+    driver->rule->read(optimizer->self, options, setting);
+    driver->maximize[group] = mmi_option_bool(options, "maximize", false);
+    driver->uses[group] = used_tensors(driver, setting);
+    driver->same_as[group] = group;
+    for (size_t k = 0; k < group; k++) {
+        if (driver->same_as[k] == k &&
+            memcmp(driver->settings + k * size, setting, size) == 0) {
+            driver->same_as[group] = k;
+            break;
+        }
+    }
+}
+
+/* Reads the groups' options only if they changed since the last step. */
+static mm_status update_settings(mmi_elementwise *driver, const mm_optimizer *optimizer)
+{
+    const mm_param_groups *groups = optimizer->groups;
+    uint64_t version = mm_param_groups_version(groups);
+
+    if (driver->settings != NULL && driver->version == version)
+        return MM_OK;
+    if (reserve_groups(driver, mm_param_groups_count(groups)) < 0)
+        return mm_pending();
+    for (size_t i = 0; i < driver->num_groups && !mm_has_error(); i++)
+        read_group(driver, optimizer, i);
+    driver->version = mm_has_error() ? 0 : version;
+    return mm_pending();
+}
+
+/* --- states --- */
+
+/* The tensor of a single number. A plain number that was loaded becomes one, as in
+ * newer versions of torch. */
+static float *find_scalar(mm_optimizer *optimizer, size_t index, const char *name,
+                          double initial)
+{
+    const mm_value *state = mm_optimizer_state(optimizer, index);
+    const mm_value *value = state != NULL ? mm_dict_find(state, name) : NULL;
+    mm_tensor *tensor = value != NULL ? mm_value_find_tensor(value) : NULL;
+
+    if (tensor == NULL && !mm_has_error()) {
+        double number = value != NULL ? mm_value_f64(value) : initial;
+        mm_scope scope = mm_scope_open();
+
+        tensor = mmi_optimizer_put_state(optimizer, index, name,
+                                         mm_scalar(number, MM_DTYPE_F32));
+        mm_scope_close(scope);
+    }
+    return mm_data(tensor, MM_DTYPE_F32);
+}
+
+/* A state of a parameter that the kernels do not reach; NULL if it is lazy and new. */
+static mm_tensor *find_tensor(mm_optimizer *optimizer, size_t index,
+                              const mm_update_state *state, double initial)
+{
+    mm_tensor *tensor = mmi_optimizer_find_state(optimizer, index, state->name);
+
+    if (tensor != NULL || state->is_lazy)
+        return tensor;
+    mm_scope scope = mm_scope_open();
+    mm_tensor *param = optimizer->params[index];
+
+    tensor = mmi_optimizer_put_state(optimizer, index, state->name,
+                                     initial == 0.0 ? mm_zeros_like(param)
+                                                    : mm_full_like(param, initial));
+    mm_scope_close(scope);
+    return tensor;
+}
+
+/* The same of a parameter that they do reach. */
+static float *find_memory(mm_optimizer *optimizer, size_t index,
+                          const mm_update_state *state, double initial)
+{
+    if (initial != 0.0)
+        find_tensor(optimizer, index, state, initial);
+    return mm_has_error() ? NULL
+                          : mmi_optimizer_state_memory(optimizer, index, state->name,
+                                                       !state->is_lazy);
+}
+
+/* Looks up or makes one tensor of a parameter. `memory`: where to note where it lies;
+ * NULL if the kernels do not reach it. True if it is lazy and was not there. */
+static bool prepare_tensor(mm_optimizer *optimizer, size_t index,
+                           const mm_update_state *state, double initial, float **memory)
+{
+    bool is_new = state->is_lazy &&
+                  mmi_optimizer_find_state(optimizer, index, state->name) == NULL;
+
+    if (memory != NULL)
+        *memory = find_memory(optimizer, index, state, initial);
+    else
+        find_tensor(optimizer, index, state, initial);
+    return is_new;
+}
+
+/* Looks up or makes all states of a parameter, in the rule's order. */
+static mm_status prepare_states(mmi_elementwise *driver, mm_optimizer *optimizer,
+                                size_t index, size_t group)
+{
+    const mm_update_state *states = driver->rule->states;
+    mmi_span *span = &optimizer->spans.spans[index];
+    struct known *known = &driver->known[index];
+    size_t scalar = 0;
+    size_t tensor = 0;
+
+    memset(span->states, 0, sizeof span->states);
+    span->is_new = false;
+    for (size_t i = 0; i < driver->num_states && !mm_has_error(); i++) {
+        double initial = 0.0;
+        bool is_there = begins(&states[i], setting_of(driver, group), &initial);
+
+        if (states[i].is_scalar) {
+            known->scalars[scalar++] =
+                is_there ? find_scalar(optimizer, index, states[i].name, initial)
+                         : NULL;
+        } else {
+            float **memory = span->grad != NULL ? &span->states[tensor] : NULL;
+
+            tensor++;
+            if (is_there &&
+                prepare_tensor(optimizer, index, &states[i], initial, memory))
+                span->is_new = true;
+        }
+    }
+    known->is_known = !mm_has_error();
+    known->uses = driver->uses[group];
+    return mm_pending();
+}
+
+/* For rules that have their states from the start. */
+static mm_status make_states(mmi_elementwise *driver, mm_optimizer *optimizer)
+{
+    bool recorded = mm_grad_mode_set(false);
+
+    if (update_settings(driver, optimizer) >= 0) {
+        for (size_t i = 0; i < optimizer->num_params && !mm_has_error(); i++)
+            prepare_states(driver, optimizer, i,
+                           mm_param_groups_group_of(optimizer->groups, i));
+    }
+    mm_grad_mode_set(recorded);
+    return mm_pending();
+}
+
+mmi_elementwise *mmi_elementwise_new(mm_optimizer *optimizer)
+{
+    mmi_elementwise *driver = mm_alloc(sizeof *driver);
+
+    if (driver == NULL)
+        return NULL;
+    const mm_update_rule *rule = optimizer->ops->rule;
+
+    driver->rule = rule;
+    driver->function = rule->select != NULL ? rule->select() : rule->update;
+    driver->size =
+        rule->coefficients_size != 0 ? rule->coefficients_size : rule->setting_size;
+    count_states(driver);
+    driver->made = mm_alloc_array(optimizer->num_params, sizeof *driver->made);
+    driver->coefficients = mm_alloc_array(optimizer->num_params, driver->size);
+    driver->known = mm_alloc_array(optimizer->num_params, sizeof *driver->known);
+    if (mm_has_error() || check_rule(driver) < 0 ||
+        (rule->makes_states_at_once && make_states(driver, optimizer) < 0)) {
+        mmi_elementwise_free(driver);
+        return NULL;
+    }
+    return driver;
+}
+
+void mmi_elementwise_forget(mmi_elementwise *driver, mm_optimizer *optimizer)
+{
+    for (size_t i = 0; i < optimizer->num_params; i++) {
+        memset(optimizer->spans.spans[i].states, 0,
+               sizeof optimizer->spans.spans[i].states);
+        driver->known[i].is_known = false;
+    }
+}
+
+/* --- coefficients --- */
+
+static void make(mmi_elementwise *driver, struct made *made, void *coefficients)
+{
+    const void *setting = setting_of(driver, made->setting);
+
+    if (driver->rule->prepare != NULL)
+        driver->rule->prepare(setting, made->after, coefficients);
+    else
+        memcpy(coefficients, setting, driver->size);
+}
+
+/* The index of the coefficients for a setting and a parameter's single numbers, made if
+ * need be. Parameters of one setting nearly always have one age, so the search is
+ * short. */
+static size_t find_made(mmi_elementwise *driver, size_t setting, const float *numbers)
+{
+    for (size_t i = driver->last_made[setting]; i > 0; i = driver->made[i - 1].next) {
+        if (memcmp(driver->made[i - 1].before, numbers, sizeof driver->made->before) ==
+            0)
+            return i - 1;
+    }
+    size_t index = driver->num_made++;
+    struct made *made = &driver->made[index];
+
+    *made = (struct made){.setting = setting, .next = driver->last_made[setting]};
+    memcpy(made->before, numbers, sizeof made->before);
+    memcpy(made->after, numbers, sizeof made->after);
+    make(driver, made, driver->coefficients + index * driver->size);
+    driver->last_made[setting] = index + 1;
+    return index;
+}
+
+/* Prepares one parameter for its update: states, coefficients, single numbers. */
+static mm_status begin_update(mmi_elementwise *driver, mm_optimizer *optimizer,
+                              size_t index)
+{
+    size_t group = mm_param_groups_group_of(optimizer->groups, index);
+    struct known *known = &driver->known[index];
+    mmi_span *span = &optimizer->spans.spans[index];
+    float numbers[MM_UPDATE_MAX_SCALARS] = {0};
+
+    span->is_new = false;
+    if ((!known->is_known || known->uses != driver->uses[group] || span->grad == NULL ||
+         span->has_moved) &&
+        prepare_states(driver, optimizer, index, group) < 0)
+        return mm_pending();
+    span->has_moved = false;
+    for (size_t i = 0; i < driver->num_scalars; i++)
+        numbers[i] = known->scalars[i] != NULL ? *known->scalars[i] : 0.0F;
+    size_t made = find_made(driver, driver->same_as[group], numbers);
+
+    for (size_t i = 0; i < driver->num_scalars; i++) {
+        if (known->scalars[i] != NULL)
+            *known->scalars[i] = driver->made[made].after[i];
+    }
+    span->rule = (int32_t)made;
+    span->grad_factor =
+        driver->maximize[group] ? -optimizer->grad_factor : optimizer->grad_factor;
+    return MM_OK;
+}
+
+/* --- the step --- */
+
+/* Fills the lists of a call for parameters `indices`; without gradients' factor. */
+static mm_status fill_call(const mmi_elementwise *driver, mm_optimizer *optimizer,
+                           const size_t *indices, mm_update_call *call)
+{
+    const mm_update_state *states = driver->rule->states;
+    const struct known *known = &driver->known[indices[0]];
+    size_t tensor = 0;
+
+    call->params = mmi_update_room_list(call->room, call->count);
+    call->grads = mmi_update_room_list(call->room, call->count);
+    for (size_t k = 0; k < call->count && !mm_has_error(); k++) {
+        call->params[k] = optimizer->params[indices[k]];
+        call->grads[k] = mm_grad_find(optimizer->params[indices[k]]);
+    }
+    for (size_t i = 0; i < driver->num_states && !mm_has_error(); i++) {
+        if (states[i].is_scalar)
+            continue;
+        if (known->uses & (1u << tensor)) {
+            mm_tensor **list = mmi_update_room_list(call->room, call->count);
+
+            for (size_t k = 0; k < call->count && list != NULL; k++)
+                list[k] =
+                    mmi_optimizer_find_state(optimizer, indices[k], states[i].name);
+            call->states[tensor] = list;
+        }
+        tensor++;
+    }
+    return mm_pending();
+}
+
+/* What a rule put into lazy states becomes the state. */
+static mm_status keep_lazy(const mmi_elementwise *driver, mm_optimizer *optimizer,
+                           const size_t *indices, const mm_update_call *call)
+{
+    const mm_update_state *states = driver->rule->states;
+    size_t tensor = 0;
+
+    for (size_t i = 0; i < driver->num_states && !mm_has_error(); i++) {
+        if (states[i].is_scalar)
+            continue;
+        mm_tensor **list = call->states[tensor++];
+
+        for (size_t k = 0; states[i].is_lazy && list != NULL && k < call->count; k++)
+            mmi_optimizer_put_state(optimizer, indices[k], states[i].name, list[k]);
+    }
+    return mm_pending();
+}
+
+static mm_status apply(const mmi_elementwise *driver, mm_optimizer *optimizer,
+                       const size_t *indices, mm_update_call *call)
+{
+    const mmi_span *span = &optimizer->spans.spans[indices[0]];
+    float factor = span->grad_factor;
+
+    if (fill_call(driver, optimizer, indices, call) < 0)
+        return mm_pending();
+    if (factor != 1.0F && factor != -1.0F)
+        call->grads = mm_each_mul_number(call, call->grads, (double)fabsf(factor));
+    if (factor < 0.0F)
+        call->grads = mm_each_neg(call, call->grads);
+    if (!mm_has_error())
+        driver->rule->apply(driver->coefficients + (size_t)span->rule * driver->size,
+                            call);
+    return call->is_new ? keep_lazy(driver, optimizer, indices, call) : mm_pending();
+}
+
+/* True if two parameters may be in one list. */
+static bool goes_with(const mm_optimizer *optimizer, size_t index, size_t first,
+                      const mm_tensor_info *first_info)
+{
+    const mmi_span *a = &optimizer->spans.spans[first];
+    const mmi_span *b = &optimizer->spans.spans[index];
+    mm_tensor_info info;
+
+    return a->rule == b->rule && a->grad_factor == b->grad_factor &&
+           a->is_new == b->is_new &&
+           mm_tensor_info_get(optimizer->params[index], &info) >= 0 &&
+           info.dtype == first_info->dtype &&
+           strcmp(info.device, first_info->device) == 0;
+}
+
+/* Updates the parameter at *indices and, on a device, all that go with it; their spans'
+ * rules become -1. */
+static mm_status apply_from(const mmi_elementwise *driver, mm_optimizer *optimizer,
+                            size_t first, size_t *indices)
+{
+    mm_tensor_info info = {0};
+    mm_update_room room = {0};
+    mm_update_call call = {.count = 1, .device = info.device, .room = &room};
+
+    indices[0] = first;
+    if (mm_tensor_info_get(optimizer->params[first], &info) < 0)
+        return mm_pending();
+    call.is_new = optimizer->spans.spans[first].is_new;
+    room.by_list = !info.is_cpu || optimizer->by_list;
+    for (size_t i = first + 1; room.by_list && i < optimizer->num_params; i++) {
+        if (mmi_optimizer_is_slow(optimizer, i) &&
+            goes_with(optimizer, i, first, &info))
+            indices[call.count++] = i;
+    }
+    mm_scope scope = mm_scope_open();
+    mm_status status = apply(driver, optimizer, indices, &call);
+
+    mm_scope_close(scope);
+    mmi_update_room_deinit(&room);
+    for (size_t i = 0; i < call.count; i++)
+        optimizer->spans.spans[indices[i]].rule = -1;
+    return status < 0 ? mm_error_frame("while stepping parameter '%s'",
+                                       mm_param_groups_name(optimizer->groups, first))
+                      : MM_OK;
+}
+
+static mm_status refuse_slow(const mm_optimizer *optimizer, size_t index)
+{
+    char *text = mm_tensor_describe(optimizer->params[index]);
+
+    mm_raise(MM_EUNSUPPORTED,
+             "%s updates dense float32 on the host alone: parameter '%s' is %s",
+             mm_instance_component(optimizer->instance)->name,
+             mm_param_groups_name(optimizer->groups, index),
+             text != NULL ? text : "another");
+    mm_free(text);
+    return mm_pending();
+}
+
+/* Updates what the kernels do not reach. */
+static mm_status step_slow(const mmi_elementwise *driver, mm_optimizer *optimizer)
+{
+    size_t *indices = mm_alloc_array(optimizer->num_params, sizeof *indices);
+
+    for (size_t i = 0; indices != NULL && i < optimizer->num_params; i++) {
+        if (!mmi_optimizer_is_slow(optimizer, i) || optimizer->spans.spans[i].rule < 0)
+            continue;
+        mm_status status = driver->rule->apply != NULL
+                               ? apply_from(driver, optimizer, i, indices)
+                               : refuse_slow(optimizer, i);
+
+        if (status < 0)
+            break;
+    }
+    mm_free(indices);
+    return mm_pending();
+}
+
+mm_status mmi_elementwise_step(mmi_elementwise *driver, mm_optimizer *optimizer)
+{
+    if (mmi_optimizer_gather(optimizer, true) < 0 ||
+        update_settings(driver, optimizer) < 0)
+        return mm_pending();
+    driver->num_made = 0;
+    memset(driver->last_made, 0, driver->num_groups * sizeof *driver->last_made);
+    for (size_t i = 0; i < optimizer->num_params; i++) {
+        if (optimizer->memory[i].has_grad && begin_update(driver, optimizer, i) < 0)
+            return mm_pending();
+    }
+    mmi_spans_update(
+        &optimizer->spans,
+        &(mmi_update){driver->function, driver->coefficients, driver->size});
+    return optimizer->num_slow > 0 ? step_slow(driver, optimizer) : mm_pending();
+}
