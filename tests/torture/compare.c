@@ -477,7 +477,31 @@ static int add_file(mm_value *all, const char *path,
     return faults;
 }
 
-/* Everything that the starts of a run logged: key -> record or line. */
+/* The pictures of a start, by name. */
+static int add_pictures(mm_value *all, const char *folder)
+{
+    int faults = 0;
+
+    if (!mm_file_exists(folder))
+        return 0;
+    mm_value *names = mm_list_dir(folder);
+
+    for (size_t i = 0; i < mm_value_len(names); i++) {
+        const char *name = mm_value_str(mm_list_get(names, i));
+        char *path = mm_path_join(folder, name);
+        size_t size = 0;
+        char *bytes = fits(name, "", ".png") ? mm_file_read(path, &size) : NULL;
+
+        if (bytes != NULL)
+            faults += add_record(all, name, mm_value_new_bytes(bytes, size));
+        mm_free(bytes);
+        mm_free(path);
+    }
+    mm_value_unref(names);
+    return faults;
+}
+
+/* Everything that the starts of a run logged: key -> record, line or picture. */
 static mm_value *read_logs(const char *name, int *faults)
 {
     mm_value *all = mm_value_new_dict();
@@ -494,6 +518,8 @@ static mm_value *read_logs(const char *name, int *faults)
         *faults += add_file(all, inner, add_scalars);
         (void)snprintf(inner, sizeof(inner), "%s/%s.log", path, start);
         *faults += add_file(all, inner, add_line);
+        (void)snprintf(inner, sizeof(inner), "%s/vis_data/vis_image", path);
+        *faults += add_pictures(all, inner);
     }
     mm_value_unref(files);
     return all;

@@ -263,6 +263,34 @@ static void several_optimizers_are_exact(void **state)
     assert_int_equal(tt_compare_runs("train", "expected"), 0);
 }
 
+/* A DCGAN: noise of its own, running means, pictures. Killed in the middle of an epoch,
+ * at its end and while the file of one is written, stopped by signals. */
+static void a_gan_and_its_pictures_are_exact(void **state)
+{
+    struct tt_run run = {.name = "train", .config = "dcgan.py", .resume = ""};
+    static const struct {
+        const char *signal;
+        int code;
+    } ends[] = {{"after_train_iter 17 TERM", 143},
+                {"after_train_iter 24 KILL", 137},
+                {"after_train_epoch 2 KILL", 137},
+                {"after_train_epoch 3 INT", 130}};
+    (void)state;
+
+    make_expected(run, "expected");
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        train(&run, ends[i].signal, ends[i].code);
+        train(&run, NULL, 0);
+        assert_equal_runs("expected");
+        clear("train");
+    }
+    run.fault = "rename epoch_3.pth 1 before";
+    train(&run, NULL, 137);
+    run.fault = NULL;
+    train(&run, NULL, 0);
+    assert_int_equal(tt_compare_runs("train", "expected"), 0);
+}
+
 /* The job script of docs/resume.md, warned of its time limit and queued again. */
 static void the_cluster_script_goes_on(void **state)
 {
@@ -296,6 +324,7 @@ int main(int argc, char **argv)
         TEST(a_longer_training_is_the_long_training),
         TEST(a_finished_training_stays_as_it_is),
         TEST(several_optimizers_are_exact),
+        TEST(a_gan_and_its_pictures_are_exact),
         TEST(the_cluster_script_goes_on),
         TEST(the_number_of_workers_may_change),
     };

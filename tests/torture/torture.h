@@ -65,8 +65,8 @@ mm_value *tt_files(const char *name, const char *begin, const char *end);
 int tt_compare_checkpoints(const char *ours, const char *expected);
 /* Files, checkpoints and pointer of two work folders. */
 int tt_compare_folders(const char *name, const char *expected);
-/* All records and log lines: each that `name` ever wrote is one of `expected`, and none
- * of those is missing. */
+/* All records, log lines and pictures: each that `name` ever wrote is one of
+ * `expected`, and none of those is missing. */
 int tt_compare_logs(const char *name, const char *expected);
 /* All three. */
 int tt_compare_runs(const char *name, const char *expected);

@@ -36,6 +36,7 @@ static mm_status send(struct signal_hook *self, const char *stage)
         int number = strcmp(name, "INT") == 0    ? SIGINT
                      : strcmp(name, "TERM") == 0 ? SIGTERM
                      : strcmp(name, "USR1") == 0 ? SIGUSR1
+                     : strcmp(name, "KILL") == 0 ? SIGKILL
                                                  : 0;
 
         if (number != 0)
