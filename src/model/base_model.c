@@ -103,6 +103,10 @@ mm_value *mm_model_train_step(mm_module *model, mm_value *batch,
                  batch == NULL ? "batch" : "optim_wrapper");
         return NULL;
     }
+    if (ops->train_step == NULL && mm_optim_wrapper_is_dict(optim_wrapper)) {
+        (void)lacks(model, "train_step of its own, which several optimizers need");
+        return NULL;
+    }
     mm_scope scope = mm_scope_open();
     mm_value *log_vars =
         ops->train_step != NULL

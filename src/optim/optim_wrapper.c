@@ -15,6 +15,9 @@
 #include "optim/builtin.h"
 #include "optim/optimizer.h"
 
+/* Backward calls that look for gradients of others. */
+enum { MAX_LOOKS = 100 };
+
 #define MM_OPT_STRUCT mm_optim_wrapper_settings
 const mm_option mm_optim_wrapper_options[] = {
     {"optimizer", "the optimizer to wrap", MM_OPT_BUILD(optimizer, "optimizers")},
@@ -140,7 +143,10 @@ mm_status mmi_optim_wrapper_check_single(const mm_optim_wrapper *wrapper,
     if (wrapper->is_dict) {
         mm_raise(MM_ESTATE, "%s: a dict of optim wrappers cannot say for which of them",
                  what);
-        return mm_error_hint("the model's train_step calls each wrapper by its name");
+        return mm_error_hint("the model's train_step takes each by its name: "
+                             "mm_optim_wrapper_get(optim_wrapper, \"%s\")",
+                             wrapper->num_children > 0 ? wrapper->children[0].name
+                                                       : "...");
     }
     return MM_OK;
 }
@@ -178,11 +184,47 @@ mm_tensor *mm_optim_wrapper_scale_loss(mm_optim_wrapper *wrapper, mm_tensor *los
     return divisor == 1 ? loss : mm_div_scalar(loss, divisor);
 }
 
+static bool has_grads(mm_optim_wrapper *wrapper)
+{
+    return mmi_clip_begin(wrapper->optimizer) >= 0 &&
+           mmi_clip_has_grads(wrapper->optimizer);
+}
+
+/* A train_step of one's own easily forgets to drop gradients, and nothing fails: the
+ * first steps are looked at, and one warning says so. */
+static void look_for_old_grads(mm_optim_wrapper *wrapper)
+{
+    const char *name = wrapper->name != NULL ? wrapper->name : "optim_wrapper";
+
+    if (wrapper->grads_of == MMI_GRADS_BACKWARD || wrapper->num_looks >= MAX_LOOKS) {
+        return;
+    }
+    wrapper->num_looks++;
+    if (!has_grads(wrapper)) {
+        return;
+    }
+    wrapper->num_looks = MAX_LOOKS;
+    if (wrapper->grads_of == MMI_GRADS_STEP) {
+        mm_log(MM_LOG_WARN,
+               "%s: the gradients of its last step are still there, continuing with "
+               "the sum of old and new ones; zero_grad drops them, update_params "
+               "does so by itself",
+               name);
+    } else {
+        mm_log(MM_LOG_WARN,
+               "%s: another loss has left gradients in its parameters, continuing with "
+               "the sum of those and its own; zero_grad drops them, "
+               "mm_module_requires_grad(part, false) around the other loss avoids them",
+               name);
+    }
+}
+
 mm_status mm_optim_wrapper_backward(mm_optim_wrapper *wrapper, mm_tensor *loss)
 {
     if (mmi_optim_wrapper_check_single(wrapper, "backward") < 0) {
         return mm_pending();
     }
+    look_for_old_grads(wrapper);
     int64_t begin = mm_profile_begin();
     mm_status status = wrapper->ops->backward != NULL
                            ? wrapper->ops->backward(wrapper->self, wrapper, loss)
@@ -192,6 +234,7 @@ mm_status mm_optim_wrapper_backward(mm_optim_wrapper *wrapper, mm_tensor *loss)
 
     if (status >= 0) {
         wrapper->inner_count++;
+        wrapper->grads_of = MMI_GRADS_BACKWARD;
     }
     return status;
 }
@@ -384,6 +427,7 @@ mm_status mm_optim_wrapper_step(mm_optim_wrapper *wrapper)
                            : mm_optim_wrapper_clip_and_step(wrapper, 1.0F);
 
     mm_profile_end(begin, "optimizer step");
+    wrapper->grads_of = MMI_GRADS_STEP;
     return status;
 }
 
@@ -396,6 +440,7 @@ mm_status mm_optim_wrapper_zero_grad(mm_optim_wrapper *wrapper)
         return mm_raise(MM_EINVAL, "dropping gradients: the optim wrapper is NULL");
     }
     if (!wrapper->is_dict) {
+        wrapper->grads_of = MMI_GRADS_NONE;
         return mm_optimizer_zero_grad(wrapper->optimizer, true);
     }
     for (size_t i = 0; i < wrapper->num_children; i++) {
@@ -425,19 +470,14 @@ static mm_status backward_or_drop(mm_optim_wrapper *wrapper, mm_tensor *loss,
     return mm_pending();
 }
 
-/* True if a window of which an iteration was dropped has gradients all the same. */
-static bool has_grads(mm_optim_wrapper *wrapper)
-{
-    return mmi_clip_begin(wrapper->optimizer) >= 0 &&
-           mmi_clip_has_grads(wrapper->optimizer);
-}
-
 mm_status mm_optim_wrapper_update_params(mm_optim_wrapper *wrapper, mm_tensor *loss)
 {
     bool dropped = false;
 
-    if (backward_or_drop(wrapper, loss, &dropped) < 0 ||
-        !mm_optim_wrapper_should_update(wrapper) || (dropped && !has_grads(wrapper))) {
+    if (mmi_optim_wrapper_check_single(wrapper, "update_params") < 0 ||
+        backward_or_drop(wrapper, loss, &dropped) < 0 ||
+        !mm_optim_wrapper_should_update(wrapper) ||
+        (dropped && !has_grads(wrapper))) { /* nothing is left of a dropped window */
         return mm_pending();
     }
     if (mm_optim_wrapper_step(wrapper) >= 0) {

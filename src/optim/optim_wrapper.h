@@ -13,6 +13,13 @@ typedef struct mmi_named_wrapper {
     mm_optim_wrapper *wrapper;
 } mmi_named_wrapper;
 
+/** What the gradients of a wrapper's parameters should be at its next backward. */
+typedef enum mmi_grads_of {
+    MMI_GRADS_NONE,     /**< none: they were dropped */
+    MMI_GRADS_BACKWARD, /**< those of backward calls since */
+    MMI_GRADS_STEP      /**< those of a step, not dropped yet */
+} mmi_grads_of;
+
 struct mm_optim_wrapper {
     _Atomic size_t refs;
     mm_instance *instance; /* NULL for a dict */
@@ -24,7 +31,9 @@ struct mm_optim_wrapper {
     int64_t inner_count;
     int64_t max_counts;       /* -1: unknown */
     int64_t remainder_counts; /* of the last window; -1: unknown */
-    bool has_squares; /* `squares` is that of the running step's plain gradients */
+    mmi_grads_of grads_of;
+    int64_t num_looks; /* backward calls that looked for gradients of others */
+    bool has_squares;  /* `squares` is that of the running step's plain gradients */
     double squares;
     int64_t skipped_steps;  /* left out for gradients that are not finite */
     int64_t skipped_in_row; /* ... since the last step that was made */

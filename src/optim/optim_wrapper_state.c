@@ -309,6 +309,7 @@ mm_status mm_optim_wrapper_load_window_state(mm_optim_wrapper *wrapper,
     mmi_read_i64(state, "skipped_in_row", &in_row);
     if (!mm_has_error()) {
         wrapper->inner_count = count;
+        wrapper->grads_of = num_grads > 0 ? MMI_GRADS_BACKWARD : wrapper->grads_of;
         wrapper->skipped_steps = skipped;
         wrapper->skipped_in_row = in_row;
     }
