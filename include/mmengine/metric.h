@@ -19,7 +19,8 @@ struct mm_metric_ops {
     mm_status (*compute)(void *self, mm_value *results, mm_value *out);
     const char *default_prefix; /**< optional, default: no prefix, with a warning */
     /** optional, default: compute() of the first `size` results, names with the prefix.
-     * For metrics made of others: puts full names and numbers into `out`. */
+     * For metrics made of others: puts full names and numbers into `out`, and lets each
+     * forget its results, also when another failed or an error is pending already. */
     mm_status (*evaluate)(void *self, int64_t size, mm_value *out);
 };
 

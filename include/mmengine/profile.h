@@ -40,7 +40,7 @@ MM_API MM_OWNED mm_profile *mm_profile_stop(void);
 MM_API bool mm_profile_is_running(void);
 /** The begin of a range: a time, or 0 if nothing is recorded. */
 MM_API int64_t mm_profile_begin(void);
-/** Its end. `begin` 0: does nothing. Works while an error is pending. */
+/** Its end. `begin` 0: does nothing. Records nothing while an error is pending. */
 MM_API void mm_profile_end(int64_t begin, const char *name);
 /** @} */
 

@@ -108,10 +108,6 @@ int64_t mmi_file_length(mmi_file *file);
 /* Flushes to disk. */
 mm_status mmi_file_sync(mmi_file *file);
 mm_status mmi_file_truncate(mmi_file *file, int64_t size);
-/* Claims the room for `size` bytes from the begin on, where the file system can: a full
- * disk is told now, and writing is quicker. The file is `size` long then, or as before.
- */
-mm_status mmi_file_reserve(mmi_file *file, int64_t size);
 /* Closing reports what a delayed write ran into. Harmless if not open. */
 mm_status mmi_file_close(mmi_file *file);
 

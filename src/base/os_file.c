@@ -239,21 +239,6 @@ mm_status mmi_file_truncate(mmi_file *file, int64_t size)
     return MM_OK;
 }
 
-mm_status mmi_file_reserve(mmi_file *file, int64_t size)
-{
-    if (mmi_is_pending()) {
-        return mm_pending();
-    }
-#if defined(_POSIX_ADVISORY_INFO) && _POSIX_ADVISORY_INFO > 0
-    int failed = posix_fallocate(file->native, 0, (off_t)size);
-    /* Where it is not known how, writing will show whether there is room. */
-    if (failed == ENOSPC || failed == EDQUOT || failed == EFBIG) {
-        return mmi_raise_errno(failed, "claim %" PRId64 " bytes for a file", size);
-    }
-#endif
-    return MM_OK;
-}
-
 mm_status mmi_file_close(mmi_file *file)
 {
     int descriptor = file->native;

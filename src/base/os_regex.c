@@ -85,6 +85,8 @@ static void rewrite_escape(struct rewrite *work)
     else
         (void)refuse(work, letter == '\0' ? MM_EINVAL : MM_EUNSUPPORTED,
                      "an escape that is not known");
+    if (mmi_is_pending())
+        return;
     work->at += 2;
     work->can_repeat = strchr("AZbB", letter) == NULL;
 }
@@ -100,15 +102,17 @@ static void rewrite_set_escape(struct rewrite *work)
 {
     char letter = work->at[1];
     const char *set = class_of(letter);
-    char plain = plain_escape(letter);
+    char plain = letter != '\0' ? plain_escape(letter) : '\0';
 
     if (set != NULL && letter > 'Z')
         mmi_str_add(&work->out, set);
     else if (plain != '\0')
         put_in_set(&work->out, plain);
     else
-        (void)refuse(work, MM_EUNSUPPORTED, "an escape that is not known in a set");
-    work->at += 2;
+        (void)refuse(work, letter == '\0' ? MM_EINVAL : MM_EUNSUPPORTED,
+                     "an escape that is not known in a set");
+    if (!mmi_is_pending())
+        work->at += 2;
 }
 
 /* At '['. */

@@ -1,6 +1,8 @@
 /* UTF-8 as RFC 3629 has it: shortest form only, no surrogates, up to U+10FFFF. */
 #include "base/unicode.h"
 
+#include <string.h>
+
 #include "base/unicode_table.h"
 
 static bool is_continuation(char c)
@@ -93,4 +95,15 @@ bool mmi_unicode_is_printable(uint32_t code)
         }
     }
     return low == mmi_unicode_num_unprintable || code < mmi_unicode_unprintable[low][0];
+}
+
+size_t mmi_utf8_cut(const char *text, size_t most)
+{
+    size_t size = strlen(text);
+
+    if (size <= most)
+        return size;
+    for (size = most; size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80; size--)
+        continue;
+    return size;
 }

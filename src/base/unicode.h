@@ -16,6 +16,9 @@ bool mmi_utf8_is_surrogate(const char *text, size_t size);
 size_t mmi_utf8_encode(uint32_t code, char *out);
 /* True if all of it is valid UTF-8. */
 bool mmi_utf8_is_valid(const char *text, size_t size);
+/* The bytes of the first whole characters of `text` that fit into `most`; its length if
+ * all do. */
+size_t mmi_utf8_cut(const char *text, size_t most);
 /* Python's str.isprintable() of one character. */
 bool mmi_unicode_is_printable(uint32_t code);
 

@@ -131,7 +131,7 @@ mm_value *mm_evaluator_evaluate(mm_evaluator *evaluator, int64_t size)
 {
     mm_value *out = mm_value_new_dict();
 
-    for (size_t i = 0; i < evaluator->count && !mm_has_error(); i++)
+    for (size_t i = 0; i < evaluator->count; i++) /* all forget, whoever fails */
         mmi_metric_evaluate(evaluator->metrics[i], size, out);
     if (mm_has_error()) {
         mm_value_unref(out);

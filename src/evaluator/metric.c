@@ -236,17 +236,17 @@ static void forget(mm_base_metric *base)
 void mmi_metric_evaluate(mm_instance *metric, int64_t size, mm_value *out)
 {
     const mm_metric_ops *ops = ops_of(metric);
+    bool is_whole = ops->evaluate != NULL, has_failed = mm_has_error();
     mm_value *numbers = mm_value_new_dict();
-    bool is_whole = ops->evaluate != NULL;
     mm_scope scope = mm_scope_open();
 
-    if (numbers != NULL && is_whole)
+    if (is_whole)
         (void)ops->evaluate(mm_instance_self(metric), size, numbers);
-    else if (numbers != NULL)
+    else if (!has_failed)
         (void)compute(metric, size, numbers);
-    if (mm_has_error())
+    if (!has_failed && mm_has_error())
         (void)mm_error_frame("while metric %s computed its result", name_of(metric));
-    else
+    else if (!has_failed)
         add_named(is_whole ? NULL : prefix_of(metric), numbers, out);
     mm_value_unref(numbers);
     mm_scope_close(scope);

@@ -12,7 +12,8 @@ void mmi_metric_set_meta(mm_instance *metric, mm_value *dataset_meta);
 mm_status mmi_metric_process(mm_instance *metric, mm_value *data_batch,
                              mm_value *data_samples);
 /* Adds the numbers of its first `size` results to `out` under their full names, and
- * forgets the results. A name that is there already is MM_EKEY. */
+ * forgets the results; while an error is pending it only forgets. A name that is there
+ * already is MM_EKEY. */
 void mmi_metric_evaluate(mm_instance *metric, int64_t size, mm_value *out);
 
 /* A value in which every tensor lies in host memory; yours. */

@@ -237,9 +237,14 @@ static mm_status keep_grad(void *user, const char *name, mm_tensor *tensor,
     (void)name;
     (void)owner;
 
-    if (mmi_vec_push(&kept->params, tensor) &&
-        mmi_vec_push(&kept->grads, mm_tensor_ref(mm_grad_find(tensor))))
+    if (!mmi_vec_push(&kept->params, tensor))
+        return mm_pending();
+    mm_tensor *grad = mm_tensor_ref(mm_grad_find(tensor));
+
+    if (mmi_vec_push(&kept->grads, grad))
         (void)mm_set_grad(tensor, NULL);
+    else
+        mm_tensor_unref(grad);
     return mm_pending();
 }
 
@@ -255,14 +260,20 @@ static mm_status look_at_grad(void *user, const char *name, mm_tensor *tensor,
     return mm_pending();
 }
 
+/* Also when the backward pass failed, whose error stays. */
 static void put_grads_back(struct kept_grads *kept)
 {
+    mm_error error;
+    bool has_failed = mm_error_take(&error) < 0;
+
     for (size_t i = 0; i < kept->grads.count; i++) {
         (void)mm_set_grad(kept->params.data[i], kept->grads.data[i]);
         mm_tensor_unref(kept->grads.data[i]);
     }
     mmi_vec_deinit(&kept->params);
     mmi_vec_deinit(&kept->grads);
+    if (has_failed)
+        (void)mm_error_restore(&error);
 }
 
 static mm_status check_grads(mmi_batch_check *check, mm_module *model, mm_tensor *total)

@@ -45,7 +45,7 @@ typedef struct mmi_batch_check {
     int64_t culprit;                /* a row; -1: none */
     bool is_culprit_input;          /* it came in from outside of all modules */
     bool is_finite;                 /* losses and gradients are */
-    char *failure;                  /* why there are no losses; NULL: there are */
+    char *failure; /* why there are no losses or no gradients; else NULL */
     size_t num_weights;
     bool has_run;
 } mmi_batch_check;

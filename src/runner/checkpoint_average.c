@@ -162,10 +162,10 @@ static mm_value *average_weights(struct averager *averager)
 static void write_average(struct averager *averager, mm_value *weights)
 {
     if (mmi_tree_is_safetensors(averager->args->to)) {
-        mm_value *texts = mm_value_new_dict();
+        mm_value *plain = mmi_tree_meta(averager->roots[0], averager->args->paths[0]);
 
-        mmi_tree_write_safetensors(averager->args->to, weights, texts);
-        mm_value_unref(texts);
+        mmi_tree_write_safetensors(averager->args->to, weights, plain);
+        mm_value_unref(plain);
         return;
     }
     mm_value *meta = mm_dict_find(mmi_tree_dict(averager->roots[0]), "meta");

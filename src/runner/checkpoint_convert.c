@@ -14,9 +14,6 @@
 #include "runner/checkpoint_tree.h"
 #include "runner/internal.h"
 
-/* Where a checkpoint's meta is in a .safetensors file. */
-static const char META_TEXT[] = "mmengine_meta";
-
 struct converter {
     const mm_checkpoint_convert_args *args;
     mmi_tree_memory memory;
@@ -118,26 +115,6 @@ static mm_value *convert_root(struct converter *converter, const mm_value *root)
     return out;
 }
 
-/* {'meta', 'state_dict'} of a .safetensors file; yours. */
-static mm_value *wrap_safetensors(const char *path, mm_value *weights)
-{
-    mm_value *texts = mm_safetensors_metadata(path);
-    const mm_value *text = texts == NULL ? NULL : mm_dict_find(texts, META_TEXT);
-    mm_value *meta = NULL, *ordered = mm_pth_new_ordered(weights, NULL);
-    mm_value *out = mm_value_new_dict();
-
-    if (text != NULL)
-        meta = mm_json_parse(mm_value_str(text), mm_value_len(text), path);
-    else
-        meta = mm_value_new_dict();
-    if (meta != NULL)
-        mm_dict_take(out, "meta", meta);
-    if (ordered != NULL)
-        mm_dict_take(out, "state_dict", ordered);
-    mm_value_unref(texts);
-    return out;
-}
-
 static void write_pth(struct converter *converter, mm_value *root, mm_value *weights)
 {
     const mm_checkpoint_convert_args *args = converter->args;
@@ -151,8 +128,12 @@ static void write_pth(struct converter *converter, mm_value *root, mm_value *wei
         out = convert_root(converter, mmi_tree_dict(root));
     if (format != NULL && strcmp(format, "safetensors") == 0 && !args->weights_only &&
         out != NULL) {
-        mm_value *wrapped = wrap_safetensors(args->from, out);
+        mm_value *wrapped = mm_value_new_dict();
+        mm_value *meta = mmi_tree_meta(root, args->from);
 
+        if (meta != NULL)
+            mm_dict_take(wrapped, "meta", meta);
+        mm_dict_take(wrapped, "state_dict", mm_pth_new_ordered(out, NULL));
         mm_value_unref(out);
         out = wrapped;
     }
@@ -163,30 +144,16 @@ static void write_pth(struct converter *converter, mm_value *root, mm_value *wei
 
 /* --- .safetensors --- */
 
-static void put_meta(mm_value *texts, const char *from)
+static void write_safetensors(struct converter *converter, const mm_value *root,
+                              mm_value *weights)
 {
-    mm_value *described = mm_checkpoint_describe(from);
-    const mm_value *meta = described == NULL ? NULL : mm_dict_find(described, "meta");
-    char *text = meta == NULL || mm_value_len(meta) == 0
-                     ? NULL
-                     : mm_json_format(meta, &(mm_json_args){.keep_utf8 = true});
-
-    if (text != NULL)
-        mm_dict_put_str(texts, META_TEXT, text);
-    mm_free(text);
-    mm_value_unref(described);
-}
-
-static void write_safetensors(struct converter *converter, mm_value *weights)
-{
+    const mm_checkpoint_convert_args *args = converter->args;
     mm_value *converted = convert_weights(converter, weights);
-    mm_value *texts = mm_value_new_dict();
+    mm_value *meta = args->weights_only ? NULL : mmi_tree_meta(root, args->from);
 
-    if (!converter->args->weights_only)
-        put_meta(texts, converter->args->from);
     if (converted != NULL)
-        mmi_tree_write_safetensors(converter->args->to, converted, texts);
-    mm_value_unref(texts);
+        mmi_tree_write_safetensors(args->to, converted, meta);
+    mm_value_unref(meta);
     mm_value_unref(converted);
 }
 
@@ -224,7 +191,7 @@ mm_status mm_checkpoint_convert(const mm_checkpoint_convert_args *args)
     mm_value *weights = root == NULL ? NULL : mmi_tree_weights(root, args->from);
 
     if (weights != NULL && mmi_tree_is_safetensors(args->to))
-        write_safetensors(&converter, weights);
+        write_safetensors(&converter, root, weights);
     else if (weights != NULL)
         write_pth(&converter, root, weights);
     mm_value_unref(root);

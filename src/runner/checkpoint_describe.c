@@ -109,43 +109,6 @@ static void put_keys(mm_value *out, const mm_value *root)
     mm_dict_take(out, "keys", keys);
 }
 
-/* A value that JSON can hold: what it cannot becomes its text; yours. */
-static mm_value *plain(const mm_value *value)
-{
-    const mm_value *dict = mmi_tree_dict(value);
-    mm_kind kind = mm_value_kind(value);
-    mm_value *numbers = dict == NULL ? mm_pickle_find_numpy(value) : NULL;
-
-    if (numbers != NULL)
-        return numbers;
-    if (dict != NULL) {
-        mm_value *out = mm_value_new_dict();
-
-        for (size_t i = 0; i < mm_value_len(dict) && !mmi_is_pending(); i++) {
-            mm_value *below = plain(mm_dict_at(dict, i));
-
-            if (below != NULL)
-                mm_dict_put_key(out, mm_dict_key_at(dict, i), below);
-            mm_value_unref(below);
-        }
-        return out;
-    }
-    if (kind == MM_KIND_LIST || kind == MM_KIND_TUPLE || kind == MM_KIND_SET) {
-        mm_value *out = mm_value_new_list();
-
-        for (size_t i = 0; i < mm_value_len(value) && !mmi_is_pending(); i++)
-            mm_list_push(out, plain(mm_list_get(value, i)));
-        return out;
-    }
-    if (kind != MM_KIND_OBJECT && kind != MM_KIND_BYTES)
-        return mm_value_ref((mm_value *)(uintptr_t)value);
-    char *text = mm_value_repr(value);
-    mm_value *out = text != NULL ? mm_value_new_str(text) : NULL;
-
-    mm_free(text);
-    return out;
-}
-
 static void put_weights(mm_value *out, mm_value *root)
 {
     const mm_value *inner = mm_dict_find(mmi_tree_dict(root), "state_dict");
@@ -177,15 +140,14 @@ mm_value *mm_checkpoint_describe(const char *path)
     mm_value *out = mm_value_new_dict();
 
     if (!mmi_is_pending()) {
-        const mm_value *meta = dict != NULL ? mm_dict_find(dict, "meta") : NULL;
-        mm_value *clean = meta != NULL ? plain(meta) : mm_value_new_dict();
+        mm_value *meta = mmi_tree_meta(root, path);
 
         list_tensors(&listing, root);
         mm_dict_put_str(out, "file", path);
         mm_dict_put_str(out, "format", mm_pth_format(path));
         mm_dict_put_i64(out, "bytes", mm_file_size(path));
-        if (clean != NULL)
-            mm_dict_take(out, "meta", clean);
+        if (meta != NULL)
+            mm_dict_take(out, "meta", meta);
         if (dict != NULL) {
             if (!mmi_tree_has_tensors(dict))
                 put_keys(out, dict);

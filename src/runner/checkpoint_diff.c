@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "base/str.h"
+#include "base/unicode.h"
 #include "base/vec.h"
 #include "fileio/pickle.h"
 #include "fileio/pth.h"
@@ -87,13 +88,8 @@ static char *describe(const mm_value *value)
         return mmi_str_take(&out);
     }
     char *text = mm_value_repr(value);
-    if (text != NULL && strlen(text) > MAX_TEXT) {
-        size_t cut = MAX_TEXT - 3;
-
-        while (cut > 0 && ((unsigned char)text[cut] & 0xc0) == 0x80)
-            cut--; /* between characters */
-        memcpy(text + cut, "...", 4);
-    }
+    if (text != NULL && strlen(text) > MAX_TEXT)
+        memcpy(text + mmi_utf8_cut(text, MAX_TEXT - 3), "...", 4);
     return text;
 }
 
@@ -136,7 +132,9 @@ static char *differing_line(const char *text, const char *other)
         }
     }
     size_t size = strcspn(text + begin, "\n");
-    return mm_strfmt("line %ld: %.*s", line, size < MAX_TEXT ? (int)size : MAX_TEXT,
+    size_t cut = mmi_utf8_cut(text + begin, MAX_TEXT);
+
+    return mm_strfmt("line %ld: %.*s", line, (int)(size < cut ? size : cut),
                      text + begin);
 }
 

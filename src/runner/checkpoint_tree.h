@@ -21,10 +21,14 @@ mm_value *mmi_tree_like(const mm_value *old, mm_value *dict);
 
 /* True for a path that ends in ".safetensors". */
 bool mmi_tree_is_safetensors(const char *path);
-/* Writes the tensors of a state dict, and `texts` beside them, with the "format" that
- * Python's libraries look for; what is no tensor is named in the log and left out. */
+/* The file's meta as plain data that JSON can hold, empty if there is none; yours. A
+ * .safetensors file has it as a text in its header. */
+mm_value *mmi_tree_meta(const mm_value *root, const char *path);
+/* Writes the tensors of a state dict, with the "format" that Python's libraries look
+ * for and `meta` (may be NULL) as a text; what is no tensor is named in the log and
+ * left out. */
 void mmi_tree_write_safetensors(const char *path, const mm_value *weights,
-                                mm_value *texts);
+                                const mm_value *meta);
 
 /* Memory of tensors that are made; it must live until they are written. */
 typedef struct mmi_tree_memory {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "base/status.h"
 #include "base/thread.h"
 #include "mmengine/memory.h"
 #include "mmengine/value.h"
@@ -54,6 +55,8 @@ static const char *keep_text(mm_profile *profile, const char *text)
 
 mm_status mm_profile_add(mm_profile *profile, const mm_profile_event *event)
 {
+    if (!MMI_NEED(profile) || !MMI_NEED(event))
+        return mm_pending();
     mm_profile_event added = *event;
 
     added.name = mm_intern(event->name);
@@ -178,11 +181,13 @@ void mmi_profile_sort(const mm_profile *profile)
 
 size_t mm_profile_len(const mm_profile *profile)
 {
-    return profile->events.count;
+    return profile == NULL ? 0 : profile->events.count;
 }
 
 const mm_profile_event *mm_profile_at(const mm_profile *profile, size_t index)
 {
+    if (profile == NULL)
+        return NULL;
     mmi_profile_sort(profile);
     return index < profile->events.count ? &profile->events.data[index] : NULL;
 }

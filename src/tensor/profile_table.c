@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "base/status.h"
 #include "base/str.h"
 #include "mmengine/memory.h"
 #include "tensor/profile.h"
@@ -482,6 +483,8 @@ char *mm_profile_table(const mm_profile *profile, const mm_profile_table_args *a
 {
     struct table table = {.profile = profile};
 
+    if (!MMI_NEED(profile) || !MMI_NEED(args))
+        return NULL;
     if (fill_args(args, &table.args) == MM_OK && make_rows(&table) == MM_OK &&
         sort_rows(&table) == MM_OK && table.rows.count > 0) {
         measure_columns(&table);

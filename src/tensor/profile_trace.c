@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/os.h"
+#include "base/status.h"
 #include "base/str.h"
 #include "mmengine/memory.h"
 #include "tensor/profile.h"
@@ -97,6 +98,8 @@ char *mm_profile_trace(const mm_profile *profile)
 {
     mmi_str text = {0};
 
+    if (!MMI_NEED(profile))
+        return NULL;
     mmi_profile_sort(profile);
     mmi_str_addf(&text,
                  "{\"schemaVersion\": 1, \"displayTimeUnit\": \"ms\", "

@@ -379,7 +379,8 @@ void *data(mm_tensor *handle, mm_dtype wanted)
 // in every iteration. False: it is none.
 bool read_plainly(const at::Tensor &x, mm_number *out)
 {
-    if (!x.is_cpu() || x.layout() != at::kStrided || x.numel() != 1 || x.is_neg()) {
+    if (!x.is_cpu() || x.layout() != at::kStrided || x.numel() != 1 || x.is_neg() ||
+        x._is_zerotensor()) {
         return false;
     }
     switch (x.scalar_type()) {

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "base/str.h"
+#include "base/unicode.h"
 #include "mmengine/canvas.h"
 #include "mmengine/memory.h"
 
@@ -76,9 +77,7 @@ static void draw_words(mm_canvas *canvas, mm_point at, const char *text,
     mmi_str_add(&words, text);
     mmi_str_add(&words, tail);
     while (size > 0 && mm_text_width(mmi_str_text(&words), TEXT_SIZE) > width) {
-        do { /* one character, of several bytes perhaps */
-            size--;
-        } while (size > 0 && (text[size] & 0xc0) == 0x80);
+        size = mmi_utf8_cut(text, size - 1);
         mmi_str_cut(&words, size);
         mmi_str_add(&words, ELLIPSIS);
         mmi_str_add(&words, tail);

@@ -52,6 +52,12 @@ static void what_is_not_known(void **state)
         "[\\D]", MM_EUNSUPPORTED,
         "could not read the pattern '[\\D]': an escape that is not known in a "
         "set at character 2");
+    check_refused("a\\", MM_EINVAL,
+                  "could not read the pattern 'a\\': an escape that is not known at "
+                  "character 2");
+    check_refused("[a\\", MM_EINVAL,
+                  "could not read the pattern '[a\\': an escape that is not known in a "
+                  "set at character 3");
     check_refused("a|*", MM_EINVAL,
                   "could not read the pattern 'a|*': nothing to repeat at character 3");
     mmi_regex_free(NULL);

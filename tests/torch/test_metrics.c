@@ -186,7 +186,8 @@ static void compare(const mm_value *one, const mm_value *got)
 }
 
 static mm_value *tables; /* what IoUMetric logs, by case */
-static char *logged;     /* the last table */
+static char *logged;     /* the last table of a case */
+static size_t num_tables;
 
 static void take_line(void *user, const mm_log_line *line)
 {
@@ -205,6 +206,7 @@ static void check_table(const char *name)
 
     if (table == NULL)
         return;
+    num_tables++;
     assert_non_null(logged);
     assert_string_equal(logged, mm_value_str(table));
 }
@@ -219,6 +221,9 @@ static void test_golden(void **state)
     mm_log_set_sink(take_line, NULL);
     for (size_t i = 0; i < mm_value_len(cases); i++) {
         const mm_value *one = mm_list_get(cases, i);
+
+        mm_free(logged);
+        logged = NULL;
         mm_value *got = evaluate(one);
         bool is_error = mm_has_error();
 
@@ -236,6 +241,8 @@ static void test_golden(void **state)
         mm_value_unref(got);
     }
     mm_log_set_sink(NULL, NULL);
+    assert_true(mm_value_len(cases) >= 300);
+    assert_int_equal(num_tables, mm_value_len(tables));
     mm_free(logged);
     logged = NULL;
     mm_value_unref(tables);

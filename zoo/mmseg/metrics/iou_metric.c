@@ -387,7 +387,11 @@ static float *sum_areas(const mm_value *results, size_t size)
         size_t bytes = 0;
         const void *data = mm_value_bytes(mm_list_get(results, i), &bytes);
 
-        for (size_t k = 0; k < size && bytes == size * sizeof(float); k++) {
+        if (!mm_has_error() && bytes != size * sizeof(float))
+            (void)mm_raise(
+                MM_ESHAPE, "result %zu has areas of %zu classes, the dataset has %zu",
+                i, bytes / (MMZ_NUM_AREAS * sizeof(float)), size / MMZ_NUM_AREAS);
+        for (size_t k = 0; k < size && !mm_has_error(); k++) {
             float more;
 
             memcpy(&more, (const char *)data + k * sizeof(more), sizeof(more));
@@ -414,7 +418,7 @@ static mm_status compute(void *data, mm_value *results, mm_value *out)
     float *sum = sum_areas(results, MMZ_NUM_AREAS * report.size);
 
     report.areas = sum;
-    if (sum != NULL && put_report(self, &report, out) == MM_OK)
+    if (!mm_has_error() && put_report(self, &report, out) == MM_OK)
         (void)log_table(&report, classes);
     for (size_t i = 0; i < report.count; i++)
         mm_free(report.series[i].values);
