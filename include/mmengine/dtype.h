@@ -5,6 +5,8 @@
 #ifndef MMENGINE_DTYPE_H
 #define MMENGINE_DTYPE_H
 
+#include <stdbool.h>
+
 #include "mmengine/export.h"
 
 MM_BEGIN_DECLS
@@ -26,6 +28,13 @@ typedef enum mm_dtype {
     MM_DTYPE_BOOL,
     MM_DTYPE_BF16 = 16 /**< torch's ScalarType code plus one, as all of them */
 } mm_dtype;
+
+/** True for the real floating-point dtypes. Source: Tensor.is_floating_point(). */
+static inline bool mm_dtype_is_floating(mm_dtype dtype)
+{
+    return dtype == MM_DTYPE_F16 || dtype == MM_DTYPE_BF16 || dtype == MM_DTYPE_F32 ||
+           dtype == MM_DTYPE_F64;
+}
 
 enum { MM_MAX_DIM = 8 /**< most dimensions of a tensor here */ };
 

@@ -6,6 +6,7 @@
 
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
+#include "mmengine/model.h"
 #include "mmengine/ops.h"
 
 enum { COLLECT_CPU, COLLECT_GPU };
@@ -144,37 +145,11 @@ static bool is_elsewhere(const mm_value *value)
     return found;
 }
 
-/* The same value with its tensors moved; yours. */
-static mm_value *move(mm_value *value)
-{
-    mm_kind kind = mm_value_kind(value);
-    mm_tensor *tensor = mm_value_find_tensor(value);
-    mm_value *out = kind == MM_KIND_DICT    ? mm_value_new_dict()
-                    : kind == MM_KIND_LIST  ? mm_value_new_list()
-                    : kind == MM_KIND_TUPLE ? mm_value_new_tuple()
-                                            : NULL;
-
-    if (tensor != NULL)
-        return mm_value_new_tensor(mm_to(tensor, .device = "cpu"));
-    if (out == NULL)
-        return mm_value_ref(value);
-    for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
-        if (kind == MM_KIND_DICT) {
-            mm_value *item = move(mm_dict_at(value, i));
-
-            mm_dict_put_key(out, mm_dict_key_at(value, i), item);
-            mm_value_unref(item);
-        } else {
-            mm_list_push(out, move(mm_list_get(value, i)));
-        }
-    }
-    return out;
-}
-
 mm_value *mmi_to_cpu(mm_value *value)
 {
     mm_scope scope = mm_scope_open();
-    mm_value *out = is_elsewhere(value) ? move(value) : mm_value_ref(value);
+    mm_value *out = mm_value_ref(
+        is_elsewhere(value) ? mm_value_to_device(value, "cpu", false) : value);
 
     mm_scope_close(scope);
     return out;

@@ -3,6 +3,7 @@
  * arrays and scalars, data elements that nobody turned into dicts. */
 #include <string.h>
 
+#include "base/value_convert.h"
 #include "evaluator/metric.h"
 #include "fileio/pickle.h"
 #include "mmengine/file.h"
@@ -12,7 +13,7 @@
 
 enum { MAX_DEPTH = 200 };
 
-static mm_value *plain(mm_value *value, int depth);
+static mm_value *plain(const mm_value *value, void *user);
 
 /* --- reading --- */
 
@@ -24,7 +25,7 @@ static bool is_element(const mmi_node *node)
            mm_dict_has(node->state, "_data_fields");
 }
 
-static mm_value *from_element(const mmi_node *node, int depth)
+static mm_value *from_element(const mmi_node *node, int *depth)
 {
     mm_value *out = mm_value_new_dict();
     size_t count = out == NULL ? 0 : mm_value_len(node->state);
@@ -42,56 +43,37 @@ static mm_value *from_element(const mmi_node *node, int depth)
     return out;
 }
 
-static mm_value *from_node(mm_value *value, int depth)
+static mm_value *from_node(const mm_value *value, int *depth)
 {
     const mmi_node *node = mmi_node_find(value);
     mm_value *out = mmi_stored_numpy(value);
 
     if (out == NULL && node != NULL && is_element(node))
         out = from_element(node, depth);
-    return out != NULL || mm_has_error() ? out : mm_value_ref(value);
+    return out != NULL || mm_has_error() ? out : mmi_value_keep(value);
 }
 
-static mm_value *from_dict(const mm_value *value, int depth)
+/* The value without classes of Python; yours. `user`: how deep it lies, an int. */
+static mm_value *plain(const mm_value *value, void *user)
 {
-    mm_value *out = mm_value_new_dict();
+    int depth = *(const int *)user + 1;
 
-    for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
-        mm_value *item = plain(mm_dict_at(value, i), depth);
-
-        mm_dict_put_key(out, mm_dict_key_at(value, i), item);
-        mm_value_unref(item);
-    }
-    return out;
-}
-
-/* The value without classes of Python; yours. */
-static mm_value *plain(mm_value *value, int depth)
-{
-    mm_kind kind = mm_value_kind(value);
-    mm_value *out = NULL;
-
-    if (depth >= MAX_DEPTH) {
+    if (depth > MAX_DEPTH) {
         (void)mm_raise(MM_EDATA, "predictions are nested deeper than %d", MAX_DEPTH);
         return NULL;
     }
-    if (kind == MM_KIND_OBJECT)
-        return from_node(value, depth + 1);
-    if (kind == MM_KIND_DICT)
-        return from_dict(value, depth + 1);
-    if (kind != MM_KIND_LIST && kind != MM_KIND_TUPLE)
-        return mm_value_ref(value);
-    out = kind == MM_KIND_LIST ? mm_value_new_list() : mm_value_new_tuple();
-    for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++)
-        mm_list_push(out, plain(mm_list_get(value, i), depth + 1));
-    return out;
+    if (mm_value_kind(value) == MM_KIND_OBJECT)
+        return from_node(value, &depth);
+    return mmi_value_is_container(value) ? mmi_value_convert_items(value, plain, &depth)
+                                         : mmi_value_keep(value);
 }
 
 mm_value *mm_predictions_load(const char *path)
 {
     mm_value *root =
         mm_pth_read_pickle(&(mm_pth_read_args){.path = path, .make = mmi_stored_copy});
-    mm_value *predictions = root == NULL ? NULL : plain(root, 0);
+    int depth = 0;
+    mm_value *predictions = root == NULL ? NULL : plain(root, &depth);
 
     mm_value_unref(root);
     if (predictions != NULL && mm_value_kind(predictions) != MM_KIND_LIST) {

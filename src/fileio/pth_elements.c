@@ -84,12 +84,6 @@ int mmi_dtype_parts(mm_dtype dtype)
     return dtype == MM_DTYPE_NONE ? 0 : is_complex ? 2 : 1;
 }
 
-bool mmi_dtype_is_floating(mm_dtype dtype)
-{
-    return dtype == MM_DTYPE_F16 || dtype == MM_DTYPE_BF16 || dtype == MM_DTYPE_F32 ||
-           dtype == MM_DTYPE_F64;
-}
-
 static float float_of_bits(uint32_t bits)
 {
     float value = 0;

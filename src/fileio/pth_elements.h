@@ -14,7 +14,6 @@ const void *mmi_pth_elements(const mm_pth_tensor *tensor, void **out_owned);
 
 /* Parts of a number: 2 of a complex one, else 1; 0 for a dtype without numbers. */
 int mmi_dtype_parts(mm_dtype dtype);
-bool mmi_dtype_is_floating(mm_dtype dtype); /* and not complex */
 /* `count` parts from `src` as doubles, and back, rounded as PyTorch's casts are: to the
  * nearest, ties to even; to float16 and bfloat16 by way of float32; to integers towards
  * zero. */

@@ -146,8 +146,7 @@ static mm_status add_pair(struct pairs *pairs, const char *name, mm_tensor *aver
     struct pair *pair = &pairs->items[pairs->count];
 
     *pair = (struct pair){.averaged = averaged, .live = live};
-    pair->is_float = own.dtype == MM_DTYPE_F32 || own.dtype == MM_DTYPE_F64 ||
-                     own.dtype == MM_DTYPE_F16 || own.dtype == MM_DTYPE_BF16;
+    pair->is_float = mm_dtype_is_floating(own.dtype);
     for (size_t i = 0; i < pairs->count && !pair->is_again; i++)
         pair->is_again = pairs->items[i].averaged == averaged;
     pairs->count++;

@@ -6,19 +6,24 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/value_convert.h"
 #include "mmengine/ops.h"
 #include "mmengine/structures.h"
 
 /* --- moving nested data --- */
 
-static mm_value *to_device(mm_value *data, const char *device, bool non_blocking);
+struct move {
+    const char *device;
+    bool non_blocking;
+};
 
-static mm_value *tensor_to_device(mm_value *data, mm_tensor *tensor, const char *device,
-                                  bool non_blocking)
+static mm_value *tensor_to_device(const mm_value *data, mm_tensor *tensor,
+                                  const struct move *move)
 {
-    mm_tensor *moved = mm_to(tensor, .device = device, .non_blocking = non_blocking);
+    mm_tensor *moved =
+        mm_to(tensor, .device = move->device, .non_blocking = move->non_blocking);
 
-    return moved == tensor ? mm_value_ref(data) : mm_value_new_tensor(moved);
+    return moved == tensor ? mmi_value_keep(data) : mm_value_new_tensor(moved);
 }
 
 static mm_value *element_to_device(mm_data_element *element, const char *device)
@@ -30,50 +35,21 @@ static mm_value *element_to_device(mm_data_element *element, const char *device)
     return value;
 }
 
-static mm_value *dict_to_device(mm_value *data, const char *device, bool non_blocking)
+static mm_value *to_device(const mm_value *data, void *user)
 {
-    mm_value *out = mm_value_new_dict();
+    const struct move *move = user;
 
-    for (size_t i = 0; i < mm_value_len(data) && !mm_has_error(); i++) {
-        mm_value *moved = to_device(mm_dict_at(data, i), device, non_blocking);
-
-        mm_dict_put_key(out, mm_dict_key_at(data, i), moved);
-        mm_value_unref(moved);
-    }
-    return out;
-}
-
-static mm_value *list_to_device(mm_value *data, const char *device, bool non_blocking)
-{
-    mm_value *out = mm_value_kind(data) == MM_KIND_TUPLE ? mm_value_new_tuple()
-                                                         : mm_value_new_list();
-
-    for (size_t i = 0; i < mm_value_len(data) && !mm_has_error(); i++) {
-        mm_list_push(out, to_device(mm_list_get(data, i), device, non_blocking));
-    }
-    return out;
-}
-
-static mm_value *to_device(mm_value *data, const char *device, bool non_blocking)
-{
-    switch (mm_value_kind(data)) {
-    case MM_KIND_DICT:
-        return dict_to_device(data, device, non_blocking);
-    case MM_KIND_LIST:
-    case MM_KIND_TUPLE:
-        return list_to_device(data, device, non_blocking);
-    case MM_KIND_OBJECT:
-        break;
-    default:
-        return mm_value_ref(data);
+    if (mmi_value_is_container(data)) {
+        return mmi_value_convert_items(data, to_device, user);
     }
     mm_tensor *tensor = mm_value_find_tensor(data);
     mm_data_element *element = mm_value_find_data_element(data);
 
     if (tensor != NULL) {
-        return tensor_to_device(data, tensor, device, non_blocking);
+        return tensor_to_device(data, tensor, move);
     }
-    return element != NULL ? element_to_device(element, device) : mm_value_ref(data);
+    return element != NULL ? element_to_device(element, move->device)
+                           : mmi_value_keep(data);
 }
 
 mm_value *mm_value_to_device(mm_value *data, const char *device, bool non_blocking)
@@ -86,9 +62,7 @@ mm_value *mm_value_to_device(mm_value *data, const char *device, bool non_blocki
                  data == NULL ? "data" : "device");
         return NULL;
     }
-    mm_value *moved = to_device(data, device, non_blocking);
-
-    return mm_scoped(moved);
+    return mm_scoped(to_device(data, &(struct move){device, non_blocking}));
 }
 
 /* --- BaseDataPreprocessor --- */

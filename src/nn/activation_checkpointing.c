@@ -8,6 +8,7 @@
  * input needs one, as a backbone's images do not. */
 #include <string.h>
 
+#include "base/value_convert.h"
 #include "mmengine/memory.h"
 #include "mmengine/nn.h"
 #include "mmengine/ops.h"
@@ -41,13 +42,6 @@ static void free_call(void *user)
 
 /* --- tensors in nested data --- */
 
-static bool is_container(const mm_value *value)
-{
-    mm_kind kind = mm_value_kind(value);
-
-    return kind == MM_KIND_TUPLE || kind == MM_KIND_LIST || kind == MM_KIND_DICT;
-}
-
 static mm_value *item_of(const mm_value *value, size_t index)
 {
     return mm_value_kind(value) == MM_KIND_DICT ? mm_dict_at(value, index)
@@ -65,34 +59,20 @@ static int flatten(const mm_value *value, mm_tensor **out)
             *out = tensor;
         return 1;
     }
-    for (size_t i = 0; is_container(value) && i < mm_value_len(value); i++)
+    for (size_t i = 0; mmi_value_is_container(value) && i < mm_value_len(value); i++)
         count += flatten(item_of(value, i), out == NULL ? NULL : out + count);
     return count;
 }
 
 /* A copy with the tensors replaced, in order; yours. */
-static mm_value *rebuild(const mm_value *value, mm_tensor *const **next)
+static mm_value *rebuild(const mm_value *value, void *user)
 {
-    mm_kind kind = mm_value_kind(value);
+    mm_tensor *const **next = user;
 
     if (mm_value_find_tensor(value) != NULL)
         return mm_value_new_tensor(*(*next)++);
-    if (!is_container(value))
-        return mm_value_ref((mm_value *)(uintptr_t)value);
-    mm_value *copy = kind == MM_KIND_DICT   ? mm_value_new_dict()
-                     : kind == MM_KIND_LIST ? mm_value_new_list()
-                                            : mm_value_new_tuple();
-
-    for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
-        mm_value *item = rebuild(item_of(value, i), next);
-
-        if (kind == MM_KIND_DICT)
-            mm_dict_put_key(copy, mm_dict_key_at(value, i), item);
-        else
-            mm_list_append(copy, item);
-        mm_value_unref(item);
-    }
-    return copy;
+    return mmi_value_is_container(value) ? mmi_value_convert_items(value, rebuild, next)
+                                         : mmi_value_keep(value);
 }
 
 static bool needs_grad(const mm_tensor *tensor)

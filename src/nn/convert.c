@@ -14,15 +14,10 @@ struct target {
     mm_memory_format format;
 };
 
-static bool is_floating(mm_dtype dtype)
-{
-    return dtype == MM_DTYPE_F16 || dtype == MM_DTYPE_F32 || dtype == MM_DTYPE_F64 ||
-           dtype == MM_DTYPE_BF16;
-}
-
 static mm_tensor *converted(mm_tensor *tensor, const struct target *target)
 {
-    bool cast = target->dtype != MM_DTYPE_NONE && is_floating(mm_tensor_dtype(tensor));
+    bool cast =
+        target->dtype != MM_DTYPE_NONE && mm_dtype_is_floating(mm_tensor_dtype(tensor));
 
     return mm_to(tensor, .device = target->device,
                  .dtype = cast ? target->dtype : MM_DTYPE_NONE,
@@ -95,7 +90,7 @@ mm_status mm_module_to(mm_module *module, const char *device, mm_dtype dtype)
     if (device != NULL && strlen(device) >= sizeof(module->device)) {
         return mm_raise(MM_EINVAL, "could not move a module: no device '%s'", device);
     }
-    if (dtype != MM_DTYPE_NONE && !is_floating(dtype)) {
+    if (dtype != MM_DTYPE_NONE && !mm_dtype_is_floating(dtype)) {
         return mm_raise(MM_EDTYPE,
                         "could not convert a module to %s: only floating "
                         "dtypes",

@@ -8,32 +8,7 @@
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
 #include "mmengine/pth.h"
-
-static void release_storage(void *storage)
-{
-    mm_pth_storage_unref(storage);
-}
-
-/* A tensor on the file's own memory; whoever loads it copies. */
-static mm_value *make_tensor(void *user, const mm_pth_tensor *tensor)
-{
-    const char *data = mm_pth_storage_data(tensor->storage);
-    mm_value *value = NULL;
-
-    (void)user;
-    if (data == NULL) {
-        return NULL;
-    }
-    mm_scope scope = mm_scope_open();
-    const char *first = data + (size_t)tensor->offset * mm_dtype_size(tensor->dtype);
-    mm_tensor *made = mm_from_memory(
-        (void *)(uintptr_t)first, tensor->dtype, tensor->ndim, tensor->sizes,
-        tensor->strides, release_storage, mm_pth_storage_ref(tensor->storage));
-
-    value = made != NULL ? mm_value_new_tensor(made) : NULL;
-    mm_scope_close(scope);
-    return value;
-}
+#include "tensor/stored.h"
 
 /* The weights of a checkpoint: under "state_dict", "model", or the dict itself. */
 static const mm_value *weights_of(const mm_value *checkpoint)
@@ -112,7 +87,7 @@ mm_status mmi_load_pretrained(mm_module *module, const char *path, const char *p
         return mm_pending();
     }
     mm_value *checkpoint =
-        mm_pth_read(&(const mm_pth_read_args){.path = local, .make = make_tensor});
+        mm_pth_read(&(const mm_pth_read_args){.path = local, .make = mmi_stored_view});
     mm_free(local);
     const mm_value *weights = checkpoint != NULL ? weights_of(checkpoint) : NULL;
 

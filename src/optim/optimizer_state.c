@@ -102,8 +102,7 @@ static mm_tensor *take_tensor(mm_tensor *saved, const char *name, mm_tensor *own
 {
     mm_tensor_info info;
     bool is_step = strcmp(name, "step") == 0;
-    bool is_float = param->dtype == MM_DTYPE_F32 || param->dtype == MM_DTYPE_F64 ||
-                    param->dtype == MM_DTYPE_F16 || param->dtype == MM_DTYPE_BF16;
+    bool is_float = mm_dtype_is_floating(param->dtype);
 
     if (mm_tensor_info_get(saved, &info) < 0) {
         return NULL;

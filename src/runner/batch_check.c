@@ -14,15 +14,9 @@
 
 /* --- looks --- */
 
-static bool is_float(mm_dtype dtype)
-{
-    return dtype == MM_DTYPE_F16 || dtype == MM_DTYPE_BF16 || dtype == MM_DTYPE_F32 ||
-           dtype == MM_DTYPE_F64;
-}
-
 bool mmi_is_finite(mm_tensor *tensor)
 {
-    if (mm_has_error() || !is_float(mm_tensor_dtype(tensor)))
+    if (mm_has_error() || !mm_dtype_is_floating(mm_tensor_dtype(tensor)))
         return true;
     if (mm_numel(tensor) == 1)
         return isfinite(mm_item(tensor));
@@ -71,7 +65,7 @@ static mmi_look look_at(mm_tensor *tensor)
     mm_scope scope = mm_scope_open();
     mmi_look look = {
         .what = mm_tensor_describe(tensor),
-        .is_float = is_float(mm_tensor_dtype(tensor)),
+        .is_float = mm_dtype_is_floating(mm_tensor_dtype(tensor)),
         .num_all = mm_numel(tensor),
         .min = INFINITY,
         .max = -INFINITY,

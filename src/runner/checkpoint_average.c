@@ -146,7 +146,7 @@ static mm_value *average_weights(struct averager *averager)
         mm_value *key = mm_dict_key_at(first, i);
         mm_value *old = mm_dict_at(first, i);
         const mm_pth_tensor *tensor = mm_pth_find_tensor(old);
-        mm_value *value = tensor != NULL && mmi_dtype_is_floating(tensor->dtype)
+        mm_value *value = tensor != NULL && mm_dtype_is_floating(tensor->dtype)
                               ? average_tensor(averager, key, tensor)
                               : mm_value_ref(old);
 

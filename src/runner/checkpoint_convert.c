@@ -44,7 +44,7 @@ static mm_value *convert_value(struct converter *converter, mm_value *value)
     void *owned = NULL, *data = NULL;
 
     if (tensor == NULL || dtype == MM_DTYPE_NONE || tensor->dtype == dtype ||
-        !mmi_dtype_is_floating(tensor->dtype))
+        !mm_dtype_is_floating(tensor->dtype))
         return mm_value_ref(value);
     const void *from = mmi_pth_elements(tensor, &owned);
     mm_value *made =
@@ -159,7 +159,7 @@ static void write_safetensors(struct converter *converter, const mm_value *root,
 
 static bool is_wanted(const mm_checkpoint_convert_args *args)
 {
-    if (args->dtype != MM_DTYPE_NONE && !mmi_dtype_is_floating(args->dtype)) {
+    if (args->dtype != MM_DTYPE_NONE && !mm_dtype_is_floating(args->dtype)) {
         (void)mm_raise(MM_EINVAL,
                        "could not convert weights to %s: it is no "
                        "floating-point dtype",

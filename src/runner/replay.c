@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/value_convert.h"
 #include "mmengine/file.h"
 #include "mmengine/ops.h"
 #include "mmengine/plugin.h"
@@ -17,58 +18,26 @@ enum { REPLAY_VERSION = 1 };
 
 /* --- batches as plain data and back --- */
 
-typedef mm_value *(*convert_fn)(const mm_value *value);
-
-/* A copy of the containers with `convert` applied to what they hold; yours. */
-static mm_value *convert_items(const mm_value *value, convert_fn convert)
-{
-    mm_kind kind = mm_value_kind(value);
-    mm_value *copy = kind == MM_KIND_DICT   ? mm_value_new_dict()
-                     : kind == MM_KIND_LIST ? mm_value_new_list()
-                                            : mm_value_new_tuple();
-
-    for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
-        mm_value *item = convert(kind == MM_KIND_DICT ? mm_dict_at(value, i)
-                                                      : mm_list_get(value, i));
-
-        if (kind == MM_KIND_DICT)
-            mm_dict_put_key(copy, mm_dict_key_at(value, i), item);
-        else
-            mm_list_append(copy, item);
-        mm_value_unref(item);
-    }
-    return copy;
-}
-
-static bool is_container(const mm_value *value)
-{
-    mm_kind kind = mm_value_kind(value);
-
-    return kind == MM_KIND_DICT || kind == MM_KIND_LIST || kind == MM_KIND_TUPLE;
-}
-
-static mm_value *keep_value(const mm_value *value)
-{
-    return mm_value_ref((mm_value *)(uintptr_t)value);
-}
-
-static mm_value *to_plain(const mm_value *value)
+static mm_value *to_plain(const mm_value *value, void *user)
 {
     const mm_data_element *element = mm_value_find_data_element(value);
 
     if (element == NULL)
-        return is_container(value) ? convert_items(value, to_plain) : keep_value(value);
+        return mmi_value_is_container(value)
+                   ? mmi_value_convert_items(value, to_plain, user)
+                   : mmi_value_keep(value);
     mm_value *plain = mm_value_new_dict();
     const mm_value *metainfo = mm_data_element_metainfo(element);
 
     mm_dict_put_str(plain, ELEMENT_KEY, mm_data_element_type(element));
-    mm_dict_take(plain, "fields",
-                 convert_items(mm_data_element_fields(element), to_plain));
-    mm_dict_take(plain, "metainfo", convert_items(metainfo, to_plain));
+    mm_dict_take(
+        plain, "fields",
+        mmi_value_convert_items(mm_data_element_fields(element), to_plain, user));
+    mm_dict_take(plain, "metainfo", mmi_value_convert_items(metainfo, to_plain, user));
     return plain;
 }
 
-static mm_value *from_plain(const mm_value *value);
+static mm_value *from_plain(const mm_value *value, void *user);
 
 static mm_value *element_from_plain(const mm_value *plain, const char *type)
 {
@@ -77,13 +46,13 @@ static mm_value *element_from_plain(const mm_value *plain, const char *type)
     const mm_value *metainfo = mm_dict_get(plain, "metainfo");
 
     for (size_t i = 0; i < mm_value_len(fields) && !mm_has_error(); i++) {
-        mm_value *item = from_plain(mm_dict_at(fields, i));
+        mm_value *item = from_plain(mm_dict_at(fields, i), NULL);
 
         mm_data_element_put(element, mm_dict_name_at(fields, i), item);
         mm_value_unref(item);
     }
     for (size_t i = 0; i < mm_value_len(metainfo) && !mm_has_error(); i++) {
-        mm_value *item = from_plain(mm_dict_at(metainfo, i));
+        mm_value *item = from_plain(mm_dict_at(metainfo, i), NULL);
 
         mm_data_element_put_meta(element, mm_dict_name_at(metainfo, i), item);
         mm_value_unref(item);
@@ -95,7 +64,7 @@ static mm_value *element_from_plain(const mm_value *plain, const char *type)
 }
 
 /* Tensors are copied: those of a file are read-only. */
-static mm_value *from_plain(const mm_value *value)
+static mm_value *from_plain(const mm_value *value, void *user)
 {
     mm_tensor *tensor = mm_value_find_tensor(value);
     const mm_value *type =
@@ -105,7 +74,9 @@ static mm_value *from_plain(const mm_value *value)
         return mm_value_new_tensor(mm_clone(tensor));
     if (type != NULL)
         return element_from_plain(value, mm_value_str(type));
-    return is_container(value) ? convert_items(value, from_plain) : keep_value(value);
+    return mmi_value_is_container(value)
+               ? mmi_value_convert_items(value, from_plain, user)
+               : mmi_value_keep(value);
 }
 
 /* --- writing --- */
@@ -146,7 +117,7 @@ mm_status mmi_replay_write(const char *path, mm_runner *runner,
     put_text(root, "samples", file->samples);
     mm_dict_put(root, "random", (mm_value *)(uintptr_t)file->random);
     mm_dict_take(root, "state_dict", mm_module_state_dict(runner->model));
-    mm_dict_take(root, "batch", to_plain(file->batch));
+    mm_dict_take(root, "batch", to_plain(file->batch, NULL));
     if (!mm_has_error())
         (void)mm_checkpoint_save(path, root);
     mm_free(config);
@@ -224,7 +195,7 @@ static mm_status run_file(mm_runner *runner, const mm_value *file, bool all,
     mm_value *batch = NULL;
 
     if (build_model(runner, file) == MM_OK && prepare_model(runner, file) == MM_OK)
-        batch = from_plain(mm_dict_get(file, "batch"));
+        batch = from_plain(mm_dict_get(file, "batch"), NULL);
     if (batch != NULL && mmi_batch_check_run(&check, runner->model, batch,
                                              runner->optim_wrapper) == MM_OK) {
         out->text = finish_text(file, &check, all);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/value_convert.h"
 #include "mmengine/memory.h"
 
 static void object_ref(void *object)
@@ -18,13 +19,18 @@ static void object_unref(void *object)
     mm_data_element_unref(object);
 }
 
-static mm_data_element *copy_with(const mm_data_element *element,
-                                  mm_value *(*copy_value)(const mm_value *value));
+static mm_data_element *copy_with(const mm_data_element *element, mmi_convert_fn copy);
+
+static mm_value *copy_deeply(const mm_value *value, void *user)
+{
+    (void)user;
+    return mm_value_copy(value);
+}
 
 /* As part of a value that is copied deeply: tensors are copied too. */
 static void *object_copy(const void *object)
 {
-    return copy_with(object, mm_value_copy);
+    return copy_with(object, copy_deeply);
 }
 
 static char *object_print(const void *object)
@@ -373,50 +379,32 @@ mm_data_element *mm_data_element_clone(const mm_data_element *element)
 }
 
 /* New containers around the same tensors. */
-static mm_value *copy_containers(const mm_value *value)
+static mm_value *copy_containers(const mm_value *value, void *user)
 {
-    mm_kind kind = mm_value_kind(value);
-    mm_value *out = NULL;
-
-    if (kind == MM_KIND_DICT) {
-        out = mm_value_new_dict();
-        for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
-            mm_value *item = copy_containers(mm_dict_at(value, i));
-
-            mm_dict_put_key(out, mm_dict_key_at(value, i), item);
-            mm_value_unref(item);
-        }
-        return out;
-    }
-    if (kind == MM_KIND_LIST || kind == MM_KIND_TUPLE) {
-        out = kind == MM_KIND_LIST ? mm_value_new_list() : mm_value_new_tuple();
-        for (size_t i = 0; i < mm_value_len(value) && !mm_has_error(); i++) {
-            mm_list_push(out, copy_containers(mm_list_get(value, i)));
-        }
-        return out;
-    }
     mm_data_element *inner = mm_value_find_data_element(value);
 
-    if (inner != NULL) {
-        mm_data_element *copy = mm_data_element_copy(inner);
-
-        out = copy != NULL ? mm_value_new_data_element(copy) : NULL;
-        mm_data_element_unref(copy);
-        return out;
+    if (mmi_value_is_container(value)) {
+        return mmi_value_convert_items(value, copy_containers, user);
     }
-    return kind == MM_KIND_SET ? mm_value_copy(value)
-                               : mm_value_ref((mm_value *)(uintptr_t)value);
+    if (inner == NULL) {
+        return mm_value_kind(value) == MM_KIND_SET ? mm_value_copy(value)
+                                                   : mmi_value_keep(value);
+    }
+    mm_data_element *copy = mm_data_element_copy(inner);
+    mm_value *out = copy != NULL ? mm_value_new_data_element(copy) : NULL;
+
+    mm_data_element_unref(copy);
+    return out;
 }
 
-static mm_data_element *copy_with(const mm_data_element *element,
-                                  mm_value *(*copy_value)(const mm_value *value))
+static mm_data_element *copy_with(const mm_data_element *element, mmi_convert_fn copy)
 {
-    mm_data_element *copy = mmi_data_element_bare(element);
+    mm_data_element *made = mmi_data_element_bare(element);
 
-    if (copy != NULL && element->fields != NULL) {
-        copy->fields = copy_value(element->fields);
+    if (made != NULL && element->fields != NULL) {
+        made->fields = copy(element->fields, NULL);
     }
-    return mmi_finished(copy);
+    return mmi_finished(made);
 }
 
 mm_data_element *mm_data_element_copy(const mm_data_element *element)

@@ -254,8 +254,7 @@ static void add_suffixes(mmi_str *out, const mm_tensor_info *info)
 /* The dtype whose elements are read: doubles, ints or truth values. */
 static mm_dtype readable(const mm_tensor_info *info, bool *out_is_floating)
 {
-    *out_is_floating = info->dtype == MM_DTYPE_F16 || info->dtype == MM_DTYPE_BF16 ||
-                       info->dtype == MM_DTYPE_F32 || info->dtype == MM_DTYPE_F64;
+    *out_is_floating = mm_dtype_is_floating(info->dtype);
     if (*out_is_floating)
         return MM_DTYPE_F64;
     return info->dtype == MM_DTYPE_BOOL ? MM_DTYPE_BOOL : MM_DTYPE_I64;

@@ -2,6 +2,10 @@
 #include "checkpoint_files.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "mmengine/fileio.h"
 
 /* Two files that differ in what the arguments say. */
 struct pair {
@@ -184,6 +188,31 @@ static void test_python_files(void **state)
     check_rows(&pair, true, NULL, true, "");
 }
 
+/* A long line is cut between characters: the report can be written as JSON. */
+static void test_long_lines(void **state)
+{
+    mm_value *texts[] = {mm_value_new_dict(), mm_value_new_dict()};
+    mmi_str text = {0};
+    (void)state;
+
+    mmi_str_add(&text, "x\na");
+    for (int i = 0; i < 100; i++)
+        mmi_str_add(&text, "\xc3\xa9");
+    mm_dict_put_str(texts[0], "cfg", mmi_str_text(&text));
+    mmi_str_add(&text, "!\n");
+    mm_dict_put_str(texts[1], "cfg", mmi_str_text(&text));
+    mmi_str_deinit(&text);
+    struct pair pair = make_pair(texts[0], texts[1]);
+    mm_value *result = diff(&pair, false, NULL, false);
+    char *json = mm_json_format(result, &(mm_json_args){.keep_utf8 = true});
+
+    check_ok();
+    assert_non_null(strstr(json, "line 2: a\xc3\xa9"));
+    mm_free(json);
+    mm_value_unref(result);
+    free_pair(&pair);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -195,10 +224,10 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_equal),     CLEAN_TEST(test_values),
-        CLEAN_TEST(test_exact),     CLEAN_TEST(test_shapes_and_dtypes),
-        CLEAN_TEST(test_histories), CLEAN_TEST(test_python_files),
-        CLEAN_TEST(test_errors),
+        CLEAN_TEST(test_equal),      CLEAN_TEST(test_values),
+        CLEAN_TEST(test_exact),      CLEAN_TEST(test_shapes_and_dtypes),
+        CLEAN_TEST(test_histories),  CLEAN_TEST(test_python_files),
+        CLEAN_TEST(test_long_lines), CLEAN_TEST(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

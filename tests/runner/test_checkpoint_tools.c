@@ -29,6 +29,10 @@ static mm_value *weights_file(mm_value *weight, int64_t count)
 
     mm_dict_take(state, "w", weight);
     mm_dict_put_i64(state, "count", count);
+    mm_value *meta = mm_value_new_dict();
+
+    mm_dict_put_i64(meta, "epoch", count);
+    mm_dict_take(root, "meta", meta);
     mm_dict_take(root, "state_dict", state);
     mm_dict_put_i64(root, "optimizer", 1);
     return root;
@@ -64,6 +68,38 @@ static void test_average(void **state)
     mm_free(to);
     for (size_t i = 0; i < 3; i++)
         mm_free(paths[i]);
+    remove_scratch(folder);
+}
+
+/* The first file's meta goes along, into a header of texts too, and back again. */
+static void test_average_meta(void **state)
+{
+    static const float one[] = {1, 2};
+    char *folder = make_scratch();
+    char *path = write_file(folder, "a.pth", weights_file(floats(one, 2), 7));
+    char *flat = mm_path_join(folder, "mean.safetensors");
+    char *back = mm_path_join(folder, "back.pth");
+    (void)state;
+
+    assert_int_equal(
+        mm_checkpoint_average(&(mm_checkpoint_average_args){
+            .paths = (const char *const *)&path, .num_paths = 1, .to = flat}),
+        MM_OK);
+    mm_value *described = mm_checkpoint_describe(flat);
+    check_ok();
+    assert_int_equal(mm_value_i64(mm_dict_get(mm_dict_get(described, "meta"), "epoch")),
+                     7);
+    mm_value_unref(described);
+    assert_int_equal(
+        mm_checkpoint_convert(&(mm_checkpoint_convert_args){.from = flat, .to = back}),
+        MM_OK);
+    mm_value *root = mm_pth_read(&(mm_pth_read_args){.path = back});
+    check_ok();
+    assert_int_equal(mm_value_i64(mm_dict_get(mm_dict_get(root, "meta"), "epoch")), 7);
+    mm_value_unref(root);
+    mm_free(path);
+    mm_free(flat);
+    mm_free(back);
     remove_scratch(folder);
 }
 
@@ -250,7 +286,7 @@ static void test_publish(void **state)
     static const float memory[] = {1, 2};
     char *folder = make_scratch();
     char *from = write_file(folder, "epoch_3.pth", weights_file(floats(memory, 2), 1));
-    const char *words[] = {"meta", "state_dict"};
+    const char *words[] = {"nothing", "state_dict"};
     char *path = NULL;
     (void)state;
 
@@ -271,10 +307,10 @@ static void test_publish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLEAN_TEST(test_average),    CLEAN_TEST(test_average_refuses),
-        CLEAN_TEST(test_containers), CLEAN_TEST(test_dtypes),
-        CLEAN_TEST(test_histories),  CLEAN_TEST(test_describe),
-        CLEAN_TEST(test_publish),
+        CLEAN_TEST(test_average),      CLEAN_TEST(test_average_refuses),
+        CLEAN_TEST(test_average_meta), CLEAN_TEST(test_containers),
+        CLEAN_TEST(test_dtypes),       CLEAN_TEST(test_histories),
+        CLEAN_TEST(test_describe),     CLEAN_TEST(test_publish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

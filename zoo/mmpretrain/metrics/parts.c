@@ -50,12 +50,6 @@ int64_t mmz_sample_label(const mm_value *sample, const char *name)
     return label == NULL ? 0 : *label;
 }
 
-static bool is_floating(mm_dtype dtype)
-{
-    return dtype == MM_DTYPE_F32 || dtype == MM_DTYPE_F64 || dtype == MM_DTYPE_F16 ||
-           dtype == MM_DTYPE_BF16;
-}
-
 mm_tensor *mmz_sample_scores(const mm_value *sample)
 {
     mm_tensor *row = mmz_sample_tensor(sample, "pred_score");
@@ -70,7 +64,8 @@ mm_tensor *mmz_sample_scores(const mm_value *sample)
         mm_free(text);
         return NULL;
     }
-    return is_floating(mm_tensor_dtype(row)) ? row : mm_cast(row, MM_DTYPE_F32);
+    return mm_dtype_is_floating(mm_tensor_dtype(row)) ? row
+                                                      : mm_cast(row, MM_DTYPE_F32);
 }
 
 int64_t mmz_sample_i64(const mm_value *sample, const char *name, int64_t fallback)
