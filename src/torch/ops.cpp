@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <ATen/EmptyTensor.h>
+#include <ATen/ScalarOps.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/argmax.h>
@@ -215,11 +216,13 @@ mm_tensor *mul_number(mm_tensor *x, mm_number value)
     });
 }
 
+// As Python's: the number is the second operand. mul_ with a Scalar makes it the first,
+// which half precision rounds otherwise.
 mm_tensor *mul_number_in(mm_tensor *x, mm_number value)
 {
     return guard_in_place("mul_", {x}, x, [&] {
         borrowed a(x);
-        a->mul_(scalar(value));
+        a->mul_(at::native::wrapped_scalar_tensor(scalar(value)));
     });
 }
 

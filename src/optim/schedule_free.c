@@ -1,0 +1,357 @@
+/* Schedule-Free SGD, AdamW and RAdam. Gradients are taken at a point between an average
+ * of all iterates and the newest one, which is a state (`z`); the parameters hold that
+ * point while training and the average while evaluating and in checkpoints, and go from
+ * one to the other by mm_optimizer_set_training(). Every group counts its steps and
+ * weights in its own options, where the original has them. Source: schedulefree (1.4).
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "mmengine/ops.h"
+#include "optim/builtin.h"
+#include "optim/optimizer.h"
+
+struct schedule_free {
+    double lr;
+    double momentum; /* of SGD */
+    mm_f64s betas;   /* of the others */
+    double eps;
+    double r;
+    int64_t warmup_steps;
+    double weight_lr_power;
+    double weight_decay;
+    mm_value *foreach;
+    bool silent_sgd_phase;
+};
+
+/* What the parameters of a group share in one step. */
+struct rates {
+    double lr;    /* with warmup or rectification */
+    double beta1; /* place of the point between average (1) and newest (0) */
+    double beta2; /* 0 for SGD */
+    double bias2; /* what the average of squares lacks at the start */
+    double pull;  /* weight of the newest in the average */
+    double decay;
+    double eps;
+    bool is_adaptive; /* divide by the root of squares */
+    bool has_squares;
+};
+
+static bool is_sgd(const mm_value *options)
+{
+    return !mm_dict_has(options, "betas");
+}
+
+static double beta1_of(const mm_value *options)
+{
+    return is_sgd(options) ? mm_option_find_f64(options, "momentum", 0.9)
+                           : mm_option_get_f64_at(options, "betas", 0);
+}
+
+static mm_value *free_defaults(void *self)
+{
+    mm_value *options = mm_optimizer_defaults(self, NULL);
+
+    if (options == NULL)
+        return NULL;
+    if (mm_value_is_none(mm_dict_find(options, "foreach")))
+        mm_dict_put_bool(options, "foreach", true);
+    mm_dict_put_i64(options, "k", 0);
+    mm_dict_put_bool(options, "train_mode", false);
+    mm_dict_put_f64(options, "weight_sum", 0.0);
+    mm_dict_put_f64(options, "lr_max", -1.0);
+    mm_dict_put_f64(options, "scheduled_lr", 0.0);
+    return options;
+}
+
+static mm_status free_init(void *data)
+{
+    const struct schedule_free *self = data;
+
+    if (self->betas.data != NULL && self->betas.count != 2)
+        return mm_raise(MM_ECONFIG, "betas has %zu entries: two are needed",
+                        self->betas.count);
+    return MM_OK;
+}
+
+static mm_status free_check(void *self, const mm_value *options)
+{
+    const char *name = is_sgd(options) ? "momentum" : "betas[0]";
+    double beta1 = beta1_of(options);
+    (void)self;
+
+    (void)mm_option_check_f64(options, "lr", 0.0, DBL_MAX, false);
+    (void)mm_option_check_f64(options, "weight_decay", 0.0, DBL_MAX, false);
+    (void)mm_option_check_f64(options, "warmup_steps", 0.0, 9007199254740992.0, false);
+    if (!mm_has_error() && !(beta1 > 0.0 && beta1 < 1.0))
+        return mm_raise(MM_ECONFIG, "%s is %g: must be between 0 and 1", name, beta1);
+    if (mm_has_error() || is_sgd(options))
+        return mm_pending();
+    double beta2 = mm_option_get_f64_at(options, "betas", 1);
+
+    if (!mm_has_error() && !(beta2 >= 0.0 && beta2 < 1.0))
+        return mm_raise(MM_ECONFIG, "betas[1] is %g: must be in [0, 1)", beta2);
+    return mm_pending();
+}
+
+/* RAdam's correction of the rate; 0 or 1 while there are too few squares. */
+static double rectification(const mm_value *options, double beta2, double step,
+                            bool *out_is_adaptive)
+{
+    double power = pow(beta2, step);
+    double most = 2.0 / (1.0 - beta2) - 1.0;
+    double length = most - 2.0 * step * power / (1.0 - power);
+
+    *out_is_adaptive = length > 4.0;
+    if (!*out_is_adaptive)
+        return mm_option_find_bool(options, "silent_sgd_phase", true) ? 0.0 : 1.0;
+    return pow((length - 4.0) * (length - 2.0) * most /
+                   ((most - 4.0) * (most - 2.0) * length),
+               0.5);
+}
+
+/* The rate before weighing: SGD and AdamW warm up, RAdam is rectified. */
+static struct rates rates_of(const mm_value *options, double k)
+{
+    double warmup = mm_option_find_f64(options, "warmup_steps", 0.0);
+    double lr = mm_option_find_f64(options, "lr", 0.0);
+    struct rates rates = {
+        .beta1 = beta1_of(options),
+        .decay = mm_option_find_f64(options, "weight_decay", 0.0),
+        .eps = mm_option_find_f64(options, "eps", 1e-8),
+        .has_squares = !is_sgd(options),
+        .is_adaptive = !is_sgd(options),
+    };
+
+    if (rates.has_squares) {
+        rates.beta2 = mm_option_get_f64_at(options, "betas", 1);
+        rates.bias2 = 1.0 - pow(rates.beta2, k + 1.0);
+    }
+    if (mm_dict_has(options, "silent_sgd_phase"))
+        rates.lr =
+            lr * rectification(options, rates.beta2, k + 1.0, &rates.is_adaptive);
+    else
+        rates.lr = lr * (k < warmup ? (k + 1.0) / warmup : 1.0);
+    return rates;
+}
+
+static void put_count(mm_param_groups *groups, size_t group, double k)
+{
+    mm_value *count = mm_value_new_i64((int64_t)k);
+
+    (void)mm_param_groups_put(groups, group, "k", count);
+    mm_value_unref(count);
+}
+
+/* Counts the group's step and derives what its parameters share. */
+static struct rates begin_group(mm_param_groups *groups, size_t group)
+{
+    const mm_value *options = mm_param_groups_options(groups, group);
+    double k = mm_option_find_f64(options, "k", 0.0);
+    double largest = mm_option_find_f64(options, "lr_max", -1.0);
+    double sum = mm_option_find_f64(options, "weight_sum", 0.0);
+    struct rates rates = rates_of(options, k);
+
+    largest = largest > rates.lr ? largest : rates.lr;
+    double weight = pow(k + 1.0, mm_option_find_f64(options, "r", 0.0)) *
+                    pow(largest, mm_option_find_f64(options, "weight_lr_power", 2.0));
+
+    sum += weight;
+    rates.pull = sum == 0.0 ? 0.0 : weight / sum;
+    (void)mm_param_groups_put_f64(groups, group, "scheduled_lr", rates.lr);
+    (void)mm_param_groups_put_f64(groups, group, "lr_max", largest);
+    (void)mm_param_groups_put_f64(groups, group, "weight_sum", sum);
+    put_count(groups, group, k + 1.0);
+    return rates;
+}
+
+/* The gradient over the root of squares, with weight decay at the point of training. */
+static mm_tensor *direction(const struct rates *rates, mm_optimizer *optimizer,
+                            size_t index)
+{
+    mm_tensor *grad = mm_optimizer_grad(optimizer, index);
+
+    if (rates->has_squares) {
+        mm_tensor *squares = mm_optimizer_find_state(optimizer, index, "exp_avg_sq");
+
+        mm_mul_scalar_(squares, rates->beta2);
+        mm_addcmul_(squares, grad, grad, 1.0 - rates->beta2);
+        if (rates->is_adaptive)
+            grad = mm_div(grad,
+                          mm_add_scalar_(mm_sqrt_(mm_div_scalar(squares, rates->bias2)),
+                                         rates->eps));
+    }
+    return rates->decay != 0.0
+               ? mm_add_scaled(grad, optimizer->params[index], rates->decay)
+               : grad;
+}
+
+static void step_one(const struct rates *rates, mm_optimizer *optimizer, size_t index)
+{
+    mm_tensor *point = optimizer->params[index];
+    mm_tensor *newest = mm_optimizer_find_state(optimizer, index, "z");
+
+    if (newest == NULL) {
+        newest =
+            mm_optimizer_put_state(optimizer, index, "z", mm_clone(mm_detach(point)));
+        if (rates->has_squares)
+            (void)mm_optimizer_zeros_state(optimizer, index, "exp_avg_sq");
+    }
+    mm_tensor *grad = direction(rates, optimizer, index);
+
+    mm_lerp_(point, newest, rates->pull);
+    mm_add_scaled_(point, grad, rates->lr * (rates->beta1 * (1.0 - rates->pull) - 1.0));
+    mm_add_scaled_(newest, grad, -rates->lr);
+}
+
+static bool is_training(const mm_optimizer *optimizer, size_t group)
+{
+    return mm_option_find_bool(mm_param_groups_options(optimizer->groups, group),
+                               "train_mode", false);
+}
+
+static mm_status free_step(void *self, mm_optimizer *optimizer)
+{
+    mm_param_groups *groups = optimizer->groups;
+    (void)self;
+
+    if (!is_training(optimizer, 0)) {
+        (void)mm_raise(MM_ESTATE, "a schedule-free optimizer cannot step: its "
+                                  "parameters are at the point of evaluation");
+        return mm_error_hint("mm_optimizer_set_training(optimizer, true) goes before "
+                             "the forward pass; training loops of the runner call it");
+    }
+    for (size_t group = 0; group < mm_param_groups_count(groups) && !mm_has_error();
+         group++) {
+        struct rates rates = begin_group(groups, group);
+
+        for (size_t i = 0; i < optimizer->num_params && !mm_has_error(); i++) {
+            if (mm_param_groups_group_of(groups, i) != group ||
+                mm_grad_find(optimizer->params[i]) == NULL)
+                continue;
+            mm_scope scope = mm_scope_open();
+
+            step_one(&rates, optimizer, i);
+            mm_scope_close(scope);
+        }
+    }
+    return mm_pending();
+}
+
+static void put_mode(mm_param_groups *groups, size_t group, bool training)
+{
+    mm_value *mode = mm_value_new_bool(training);
+
+    (void)mm_param_groups_put(groups, group, "train_mode", mode);
+    mm_value_unref(mode);
+}
+
+static mm_status free_set_training(void *self, mm_optimizer *optimizer, bool training)
+{
+    mm_param_groups *groups = optimizer->groups;
+    (void)self;
+
+    for (size_t i = 0; i < optimizer->num_params && !mm_has_error(); i++) {
+        size_t group = mm_param_groups_group_of(groups, i);
+        mm_tensor *newest = mm_optimizer_find_state(optimizer, i, "z");
+        double beta1 = beta1_of(mm_param_groups_options(groups, group));
+
+        if (newest != NULL && is_training(optimizer, group) != training)
+            mm_lerp_(optimizer->params[i], newest,
+                     training ? 1.0 - beta1 : 1.0 - 1.0 / beta1);
+    }
+    for (size_t group = 0; group < mm_param_groups_count(groups); group++) {
+        if (is_training(optimizer, group) != training)
+            put_mode(groups, group, training);
+    }
+    return mm_pending();
+}
+
+static const mm_optimizer_ops ops = {
+    .defaults = free_defaults,
+    .check = free_check,
+    .step = free_step,
+    .set_training = free_set_training,
+};
+
+#define MM_OPT_STRUCT struct schedule_free
+#define RATE_ROW(value)                                                                \
+    {                                                                                  \
+        "lr", "learning rate", MM_OPT_F64(lr, value, 0.0, DBL_MAX)                     \
+    }
+#define WARMUP_ROW                                                                     \
+    {                                                                                  \
+        "warmup_steps", "steps in which the rate grows to lr",                         \
+            MM_OPT_I64(warmup_steps, 0, 0, INT64_MAX)                                  \
+    }
+#define ADAM_ROWS                                                                      \
+    {"betas", "place of the point of training; decay rate of the average of squares",  \
+     MM_OPT_F64S(betas, "(0.9, 0.999)")},                                              \
+    {                                                                                  \
+        "eps", "added to the denominator", MM_OPT_F64(eps, 1e-8, 0.0, DBL_MAX)         \
+    }
+#define COMMON_ROWS                                                                    \
+    {"weight_decay", "multiple of the weight added to its gradient",                   \
+     MM_OPT_F64(weight_decay, 0.0, 0.0, DBL_MAX)},                                     \
+        {"r", "power of the step count that an iterate weighs in the average",         \
+         MM_OPT_F64(r, 0.0, -DBL_MAX, DBL_MAX)},                                       \
+        {"weight_lr_power", "power of the largest rate that it weighs besides",        \
+         MM_OPT_F64(weight_lr_power, 2.0, -DBL_MAX, DBL_MAX)},                         \
+    {                                                                                  \
+        "foreach", "accepted for schedulefree's sake", MM_OPT_VALUE(foreach)           \
+    }
+
+static const mm_option sgd_options[] = {
+    RATE_ROW(1.0),
+    {"momentum", "place of the point of training between average (1) and newest (0)",
+     MM_OPT_F64(momentum, 0.9, 0.0, 1.0)},
+    WARMUP_ROW,
+    COMMON_ROWS,
+    {0},
+};
+static const mm_option adamw_options[] = {
+    RATE_ROW(0.0025), ADAM_ROWS, WARMUP_ROW, COMMON_ROWS, {0},
+};
+static const mm_option radam_options[] = {
+    RATE_ROW(0.0025),
+    ADAM_ROWS,
+    COMMON_ROWS,
+    {"silent_sgd_phase", "change no weights until there are squares enough",
+     MM_OPT_BOOL(silent_sgd_phase, true)},
+    {0},
+};
+#undef MM_OPT_STRUCT
+
+const mm_component mmi_sgd_schedule_free = {
+    .registry = "optimizers",
+    .name = "SGDScheduleFree",
+    .help = "SGD that needs no schedule",
+    .source = "schedulefree/sgd_schedulefree.py",
+    .size = sizeof(struct schedule_free),
+    .options = sgd_options,
+    .init = free_init,
+    MM_OPTIMIZER(&ops),
+};
+
+const mm_component mmi_adamw_schedule_free = {
+    .registry = "optimizers",
+    .name = "AdamWScheduleFree",
+    .help = "AdamW that needs no schedule",
+    .source = "schedulefree/adamw_schedulefree.py",
+    .size = sizeof(struct schedule_free),
+    .options = adamw_options,
+    .init = free_init,
+    MM_OPTIMIZER(&ops),
+};
+
+const mm_component mmi_radam_schedule_free = {
+    .registry = "optimizers",
+    .name = "RAdamScheduleFree",
+    .help = "RAdam that needs no schedule and no warmup",
+    .source = "schedulefree/radam_schedulefree.py",
+    .size = sizeof(struct schedule_free),
+    .options = radam_options,
+    .init = free_init,
+    MM_OPTIMIZER(&ops),
+};
