@@ -157,6 +157,9 @@ MM_API mm_status mm_optimizer_step(mm_optimizer *optimizer);
 /** The same with every gradient multiplied by `factor` on the way; the gradients
  * themselves may or may not be. For clipping and unscaling in one pass. */
 MM_API mm_status mm_optimizer_step_scaled(mm_optimizer *optimizer, float factor);
+/** Steps made since the optimizer was built: those that were skipped do not count, nor
+ * those before a resume. */
+MM_API int64_t mm_optimizer_num_steps(const mm_optimizer *optimizer);
 /**
  * A step that computes loss and gradients itself, as often as the optimizer wants. Any
  * optimizer takes a closure; LBFGS has no step without one (MM_ESTATE). `out_loss` (may

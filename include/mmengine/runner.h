@@ -193,6 +193,11 @@ MM_API uint64_t mm_runner_seed(const mm_runner *runner);
 /** Param schedulers, in order. */
 MM_API size_t mm_runner_num_schedulers(const mm_runner *runner);
 MM_API mm_param_scheduler *mm_runner_scheduler(const mm_runner *runner, size_t index);
+/**
+ * Advances the schedulers that count epochs, or the others. Those that count steps of
+ * the optimizer advance by what theirs has made since the last call, which may be none.
+ */
+MM_API mm_status mm_runner_step_schedulers(mm_runner *runner, bool by_epoch);
 /** @} */
 
 /** @name For loops of plugins @{ */

@@ -1,9 +1,10 @@
 /** @file
  * Parameter schedulers: rules that change an option of parameter groups (lr, momentum,
- * weight decay, anything) from step to step. A step is an epoch or an iteration. Rules
- * are recursive, as MMEngine's: the new value follows from the current one, so several
- * schedulers on one option compose, and ranges may follow each other (warm-up, then
- * decay). No libtorch is needed. Source: mmengine/optim/scheduler.
+ * weight decay, anything) from step to step. A step is an epoch, an iteration or, where
+ * a config asks for it, a step of the optimizer. Rules are recursive, as MMEngine's:
+ * the new value follows from the current one, so several schedulers on one option
+ * compose, and ranges may follow each other (warm-up, then decay). No libtorch is
+ * needed. Source: mmengine/optim/scheduler.
  */
 #ifndef MMENGINE_SCHEDULER_H
 #define MMENGINE_SCHEDULER_H
@@ -15,6 +16,13 @@ MM_BEGIN_DECLS
 /** MMEngine's "no end". */
 #define MM_SCHEDULE_INF 1e9
 
+/** What a schedule counts. */
+typedef enum mm_schedule_unit {
+    MM_SCHEDULE_EPOCHS,
+    MM_SCHEDULE_ITERATIONS,
+    MM_SCHEDULE_OPTIMIZER_STEPS /**< fewer than iterations where gradients accumulate */
+} mm_schedule_unit;
+
 /** Options that all schedulers have: first member of a scheduler component's struct. */
 typedef struct mm_schedule {
     double begin;      /**< first step the rule applies to */
@@ -23,7 +31,8 @@ typedef struct mm_schedule {
     bool by_epoch;     /**< steps are epochs */
     bool verbose;      /**< log every change */
     bool convert_to_iter_based; /**< written in epochs, applied per iteration */
-    const char *param_name;     /**< option to drive, in the ParamScheduler forms */
+    int count;              /**< what a step is that is no epoch: an mm_schedule_unit */
+    const char *param_name; /**< option to drive, in the ParamScheduler forms */
 } mm_schedule;
 
 /** Rows of mm_schedule, for MM_OPT_INHERIT: without and with `param_name`. */
@@ -47,6 +56,16 @@ typedef enum mm_schedule_target {
     MM_SCHEDULE_PARAM     /**< mm_schedule.param_name */
 } mm_schedule_target;
 
+/** What the run around a schedule looks like; zero: unknown. */
+typedef struct mm_schedule_context {
+    const char *scope;    /**< default scope of `type` */
+    const char *path;     /**< key path for messages: "param_scheduler[0]" */
+    int64_t epoch_length; /**< iterations of an epoch; for convert_to_iter_based */
+    int64_t max_epochs;   /**< default `end` of schedules by epoch */
+    int64_t max_iters;    /**< default `end` of schedules by iteration */
+    int64_t accumulation; /**< iterations of one step of the optimizer */
+} mm_schedule_context;
+
 /** Which side wins when a state is loaded. */
 typedef enum mm_schedule_load {
     MM_SCHEDULE_LOAD_ALL,     /**< MMEngine: hyper-parameters come from the file too */
@@ -56,9 +75,9 @@ typedef enum mm_schedule_load {
 /** The functions of a parameter scheduler; `self` begins with mm_schedule. */
 struct mm_param_scheduler_ops {
     mm_schedule_target target;
-    /** optional, default: epochs only become iterations in begin and end. Multiplies
-     * further options by the epoch's length; before `start` */
-    mm_status (*convert)(void *self, int64_t epoch_length);
+    /** optional, default: epochs only become steps in begin and end. Converts further
+     * options with mm_schedule_steps(); before `start` */
+    mm_status (*convert)(void *self, const mm_schedule_context *context);
     /** optional, default: nothing. Checks options, may put options of its own into the
      * groups (max_lr) */
     mm_status (*start)(void *self, mm_param_groups *groups, const char *param_name);
@@ -77,14 +96,13 @@ struct mm_param_scheduler_ops {
     mm_status (*load_state)(void *self, const mm_value *state, mm_schedule_load what);
 };
 
-/** What the run around a schedule looks like; zero: unknown. */
-typedef struct mm_schedule_context {
-    const char *scope;    /**< default scope of `type` */
-    const char *path;     /**< key path for messages: "param_scheduler[0]" */
-    int64_t epoch_length; /**< iterations of an epoch; for convert_to_iter_based */
-    int64_t max_epochs;   /**< default `end` of schedules by epoch */
-    int64_t max_iters;    /**< default `end` of schedules by iteration */
-} mm_schedule_context;
+/**
+ * The steps behind a run's first `epochs`, for `convert`. Its `accumulation` is 1 for
+ * schedules that count iterations: MMEngine's product. Else a step that begins in one
+ * epoch and is made in the next belongs to the next, and the run's last, shorter window
+ * makes one more.
+ */
+MM_API double mm_schedule_steps(const mm_schedule_context *context, double epochs);
 
 /**
  * Builds a scheduler from a config of registry "param_schedulers" and takes its first
@@ -108,6 +126,8 @@ MM_API mm_status mm_param_scheduler_step_metrics(mm_param_scheduler *scheduler,
                                                  const mm_value *metrics);
 /** True if steps are epochs (after conversion). */
 MM_API bool mm_param_scheduler_by_epoch(const mm_param_scheduler *scheduler);
+/** What it counts (after conversion). */
+MM_API mm_schedule_unit mm_param_scheduler_unit(const mm_param_scheduler *scheduler);
 /** True if it wants metrics: ReduceOnPlateau. */
 MM_API bool mm_param_scheduler_needs_metrics(const mm_param_scheduler *scheduler);
 /** The metric it waits for; NULL if it needs none. Borrowed. */

@@ -1,30 +1,19 @@
-/* Steps the schedulers: those counted in iterations after each iteration, those counted
- * in epochs after each epoch, those that look at results after validation.
- * Source: mmengine/hooks/param_scheduler_hook.py. */
+/* Steps the schedulers: those counted in iterations or steps of the optimizer after
+ * each iteration, those counted in epochs after each epoch, those that look at results
+ * after validation. Source: mmengine/hooks/param_scheduler_hook.py. */
 #include "hooks/hooks.h"
-
-static mm_status step_all(mm_runner *runner, bool by_epoch)
-{
-    for (size_t i = 0; i < mm_runner_num_schedulers(runner) && !mm_has_error(); i++) {
-        mm_param_scheduler *scheduler = mm_runner_scheduler(runner, i);
-
-        if (mm_param_scheduler_by_epoch(scheduler) == by_epoch)
-            (void)mm_param_scheduler_step(scheduler);
-    }
-    return mm_pending();
-}
 
 static mm_status after_train_iter(void *self, mm_runner *runner, const mm_iter *iter)
 {
     (void)self;
     (void)iter;
-    return step_all(runner, false);
+    return mm_runner_step_schedulers(runner, false);
 }
 
 static mm_status after_train_epoch(void *self, mm_runner *runner)
 {
     (void)self;
-    return step_all(runner, true);
+    return mm_runner_step_schedulers(runner, true);
 }
 
 static mm_status after_val_epoch(void *self, mm_runner *runner, mm_value *metrics)

@@ -39,6 +39,7 @@ static mm_status step_often(mm_optimizer *optimizer, const mm_loss_closure *clos
 
     (void)optimizer->ops->step_closure(optimizer->self, optimizer, closure, out_loss);
     mm_scope_close(scope);
+    optimizer->num_steps += mm_has_error() ? 0 : 1;
     mm_grad_mode_set(recorded);
     return mm_pending();
 }

@@ -45,11 +45,12 @@ static mm_status cosine_annealing_init(void *self)
     return MM_OK;
 }
 
-static mm_status cosine_annealing_convert(void *self, int64_t epoch_length)
+static mm_status cosine_annealing_convert(void *self,
+                                          const mm_schedule_context *context)
 {
     struct cosine_annealing *rule = self;
 
-    rule->T_max.value *= (double)epoch_length;
+    rule->T_max.value = mm_schedule_steps(context, rule->T_max.value);
     return MM_OK;
 }
 
@@ -181,12 +182,19 @@ static void cosine_restart_deinit(void *self)
     mm_free(rule->weights);
 }
 
-static mm_status cosine_restart_convert(void *self, int64_t epoch_length)
+/* The periods' ends are converted, so that roundings do not add up. */
+static mm_status cosine_restart_convert(void *self, const mm_schedule_context *context)
 {
     struct cosine_restart *rule = self;
+    int64_t epochs = 0;
+    int64_t done = 0;
 
     for (size_t i = 0; i < rule->count; i++) {
-        rule->lengths[i] *= epoch_length;
+        epochs += rule->lengths[i];
+        int64_t end = (int64_t)mm_schedule_steps(context, (double)epochs);
+
+        rule->lengths[i] = end - done;
+        done = end;
     }
     return MM_OK;
 }

@@ -33,11 +33,12 @@ struct one_cycle {
     int num_phases;
 };
 
-static mm_status one_cycle_convert(void *self, int64_t epoch_length)
+static mm_status one_cycle_convert(void *self, const mm_schedule_context *context)
 {
     struct one_cycle *rule = self;
+    double epochs = (double)rule->total_steps_option.value;
 
-    rule->total_steps_option.value *= epoch_length;
+    rule->total_steps_option.value = (int64_t)mm_schedule_steps(context, epochs);
     return MM_OK;
 }
 

@@ -468,8 +468,14 @@ mm_status mm_optimizer_step_scaled(mm_optimizer *optimizer, float factor)
         step_each(optimizer);
     }
     optimizer->grad_factor = 1.0F;
+    optimizer->num_steps += mm_has_error() ? 0 : 1;
     mm_grad_mode_set(recorded);
     return mm_pending();
+}
+
+int64_t mm_optimizer_num_steps(const mm_optimizer *optimizer)
+{
+    return optimizer->num_steps;
 }
 
 mm_status mm_optimizer_step(mm_optimizer *optimizer)

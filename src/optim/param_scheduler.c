@@ -23,7 +23,7 @@ struct mm_param_scheduler {
     bool uses_betas; /* drives betas[0] through an option `momentum` of ours */
     double begin;
     double end;
-    bool by_epoch;
+    mm_schedule_unit unit;
     bool verbose;
     int64_t last_step;
     int64_t global_step;
@@ -31,6 +31,13 @@ struct mm_param_scheduler {
     double *base_values;
     double *last_values;
     double *next_values; /* room for one step */
+};
+
+static const mm_choice counts[] = {
+    {"iterations", MM_SCHEDULE_ITERATIONS, "every batch"},
+    {"optimizer_steps", MM_SCHEDULE_OPTIMIZER_STEPS,
+     "every update of the parameters: fewer with accumulative_counts"},
+    {0},
 };
 
 #define MM_OPT_STRUCT mm_schedule
@@ -43,9 +50,11 @@ struct mm_param_scheduler {
          MM_OPT_I64(last_step, -1, -1, INT64_MAX)},                                    \
         {"by_epoch", "steps are epochs, not iterations", MM_OPT_BOOL(by_epoch, true)}, \
         {"verbose", "log every change", MM_OPT_BOOL(verbose, false)},                  \
+        {"convert_to_iter_based", "written in epochs, applied at every iteration",     \
+         MM_OPT_BOOL(convert_to_iter_based, false)},                                   \
     {                                                                                  \
-        "convert_to_iter_based", "written in epochs, applied at every iteration",      \
-            MM_OPT_BOOL(convert_to_iter_based, false)                                  \
+        "count", "what a step is that is no epoch",                                    \
+            MM_OPT_CHOICE(count, MM_SCHEDULE_ITERATIONS, counts)                       \
     }
 
 const mm_option mm_schedule_options[] = {
@@ -65,7 +74,20 @@ static const char *type_name(const mm_param_scheduler *scheduler)
     return mm_instance_component(scheduler->instance)->name;
 }
 
-/* Epochs to iterations, as build_iter_from_epoch: fractions are cut off. */
+double mm_schedule_steps(const mm_schedule_context *context, double epochs)
+{
+    double iters = epochs * (double)context->epoch_length;
+    double window = (double)context->accumulation;
+
+    if (window <= 1.0) {
+        return iters;
+    }
+    bool is_end = context->max_iters > 0 && iters >= (double)context->max_iters;
+
+    return is_end ? ceil(iters / window) : floor(iters / window);
+}
+
+/* Epochs to steps, as build_iter_from_epoch: fractions are cut off. */
 static mm_status convert(mm_param_scheduler *scheduler,
                          const mm_schedule_context *context)
 {
@@ -74,7 +96,7 @@ static mm_status convert(mm_param_scheduler *scheduler,
     if (!scheduler->options->convert_to_iter_based) {
         return MM_OK;
     }
-    if (!scheduler->by_epoch) {
+    if (scheduler->unit != MM_SCHEDULE_EPOCHS) {
         mm_raise(MM_ECONFIG, "%s: convert_to_iter_based needs by_epoch=True",
                  type_name(scheduler));
         return mm_error_hint("leave convert_to_iter_based out");
@@ -90,30 +112,58 @@ static mm_status convert(mm_param_scheduler *scheduler,
                         "%s counts validations and cannot be converted to iterations",
                         type_name(scheduler));
     }
-    scheduler->by_epoch = false;
-    scheduler->begin = trunc(scheduler->begin * (double)length);
+    scheduler->unit = (mm_schedule_unit)scheduler->options->count;
+    scheduler->begin = trunc(mm_schedule_steps(context, scheduler->begin));
     if (scheduler->end != MM_SCHEDULE_INF) {
-        scheduler->end = trunc(scheduler->end * (double)length);
+        scheduler->end = trunc(mm_schedule_steps(context, scheduler->end));
     }
     return scheduler->ops->convert != NULL
-               ? scheduler->ops->convert(scheduler->options, length)
+               ? scheduler->ops->convert(scheduler->options, context)
                : MM_OK;
 }
 
+static mm_status check_count(const mm_schedule *options, const char *type)
+{
+    if (options->count == MM_SCHEDULE_OPTIMIZER_STEPS && options->by_epoch &&
+        !options->convert_to_iter_based) {
+        mm_raise(MM_ECONFIG,
+                 "%s: count='optimizer_steps' is not for schedules by epoch", type);
+        return mm_error_hint("by_epoch=False, with begin and end in steps of the "
+                             "optimizer, or convert_to_iter_based=True");
+    }
+    return MM_OK;
+}
+
+/* Where the range ends unless the config says it. */
+static double run_end(const mm_schedule *options, const mm_schedule_context *context)
+{
+    int64_t end = options->by_epoch ? context->max_epochs : context->max_iters;
+
+    if (end > 0 && !options->by_epoch && context->accumulation > 1) {
+        end = (end + context->accumulation - 1) / context->accumulation;
+    }
+    return end > 0 ? (double)end : MM_SCHEDULE_INF;
+}
+
 static mm_status read_range(mm_param_scheduler *scheduler,
-                            const mm_schedule_context *context)
+                            const mm_schedule_context *run)
 {
     const mm_schedule *options = scheduler->options;
-    int64_t run_end = options->by_epoch ? context->max_epochs : context->max_iters;
+    mm_schedule_context context = *run;
 
-    scheduler->by_epoch = options->by_epoch;
+    if (check_count(options, type_name(scheduler)) < 0) {
+        return mm_pending();
+    }
+    if (options->count == MM_SCHEDULE_ITERATIONS) {
+        context.accumulation = 1;
+    }
+    scheduler->unit =
+        options->by_epoch ? MM_SCHEDULE_EPOCHS : (mm_schedule_unit)options->count;
     scheduler->verbose = options->verbose;
     scheduler->last_step = options->last_step;
     scheduler->begin = options->begin;
-    scheduler->end = options->end.has ? options->end.value
-                     : run_end > 0    ? (double)run_end
-                                      : MM_SCHEDULE_INF;
-    if (convert(scheduler, context) < 0) {
+    scheduler->end = options->end.has ? options->end.value : run_end(options, &context);
+    if (convert(scheduler, &context) < 0) {
         return mm_pending();
     }
     if (!(scheduler->end > scheduler->begin)) {
@@ -254,7 +304,7 @@ static mm_status start(mm_param_scheduler *scheduler,
         return mm_pending();
     }
     if (scheduler->ops->judge != NULL) {
-        if (!scheduler->by_epoch) {
+        if (scheduler->unit != MM_SCHEDULE_EPOCHS) {
             return mm_raise(MM_ECONFIG, "%s: by_epoch must be True",
                             type_name(scheduler));
         }
@@ -465,7 +515,12 @@ mm_status mm_param_scheduler_step_metrics(mm_param_scheduler *scheduler,
 
 bool mm_param_scheduler_by_epoch(const mm_param_scheduler *scheduler)
 {
-    return scheduler->by_epoch;
+    return scheduler->unit == MM_SCHEDULE_EPOCHS;
+}
+
+mm_schedule_unit mm_param_scheduler_unit(const mm_param_scheduler *scheduler)
+{
+    return scheduler->unit;
 }
 
 bool mm_param_scheduler_needs_metrics(const mm_param_scheduler *scheduler)
@@ -506,7 +561,7 @@ static void put_range(const mm_param_scheduler *scheduler, mm_value *state)
     mm_dict_put_str(state, "param_name", scheduler->param_name);
     mmi_put_number(state, "begin", scheduler->begin);
     mmi_put_number(state, "end", scheduler->end);
-    mm_dict_put_bool(state, "by_epoch", scheduler->by_epoch);
+    mm_dict_put_bool(state, "by_epoch", scheduler->unit == MM_SCHEDULE_EPOCHS);
 }
 
 static void put_own(const mm_param_scheduler *scheduler, mm_value *state)
@@ -536,6 +591,9 @@ mm_value *mm_param_scheduler_state_dict(const mm_param_scheduler *scheduler)
         put_position(scheduler, state);
     }
     mm_dict_take(state, "_last_value", mm_param_scheduler_last_value(scheduler));
+    if (scheduler->unit == MM_SCHEDULE_OPTIMIZER_STEPS) { /* ours */
+        mm_dict_put_str(state, "count", "optimizer_steps");
+    }
     if (mm_has_error()) {
         mm_value_unref(state);
         return NULL;
@@ -565,13 +623,30 @@ static void load_position(mm_param_scheduler *scheduler, const mm_value *state)
     mmi_read_f64s(state, "_last_value", scheduler->last_values, scheduler->num_groups);
 }
 
+/* Files of MMEngine's do not say what they count: iterations. */
+static void load_unit(mm_param_scheduler *scheduler, const mm_value *state)
+{
+    bool by_epoch = scheduler->unit == MM_SCHEDULE_EPOCHS;
+    const mm_value *count = mm_dict_find(state, "count");
+
+    mmi_read_bool(state, "by_epoch", &by_epoch);
+    if (by_epoch) {
+        scheduler->unit = MM_SCHEDULE_EPOCHS;
+    } else {
+        scheduler->unit =
+            count != NULL && strcmp(mm_value_str(count), "optimizer_steps") == 0
+                ? MM_SCHEDULE_OPTIMIZER_STEPS
+                : MM_SCHEDULE_ITERATIONS;
+    }
+}
+
 static void load_options(mm_param_scheduler *scheduler, const mm_value *state)
 {
     const mm_value *name = mm_dict_find(state, "param_name");
 
     mmi_read_f64(state, "begin", &scheduler->begin);
     mmi_read_f64(state, "end", &scheduler->end);
-    mmi_read_bool(state, "by_epoch", &scheduler->by_epoch);
+    load_unit(scheduler, state);
     mmi_read_bool(state, "verbose", &scheduler->verbose);
     mmi_read_bool(state, "use_betas", &scheduler->uses_betas);
     mmi_read_f64s(state, "base_values", scheduler->base_values, scheduler->num_groups);

@@ -134,15 +134,26 @@ MMI_SCHEDULER_FORMS(linear, Linear, "linear change", .value = linear_value,
 
 struct step_rule {
     mm_schedule schedule;
-    int64_t step_size;
+    int64_t step_size; /* option */
     double gamma;
+    double period; /* step_size in units of the schedule; a fraction only in steps of
+                      the optimizer, where rounding would add up */
 };
 
-static mm_status step_convert(void *self, int64_t epoch_length)
+static mm_status step_init(void *self)
 {
     struct step_rule *rule = self;
 
-    rule->step_size *= epoch_length;
+    rule->period = (double)rule->step_size;
+    return MM_OK;
+}
+
+static mm_status step_convert(void *self, const mm_schedule_context *context)
+{
+    struct step_rule *rule = self;
+    double window = context->accumulation > 1 ? (double)context->accumulation : 1.0;
+
+    rule->period = (double)rule->step_size * (double)context->epoch_length / window;
     return MM_OK;
 }
 
@@ -150,10 +161,18 @@ static mm_status step_value(void *self, const mm_param_groups *groups,
                             const mm_schedule_step *step, double *out_value)
 {
     const struct step_rule *rule = self;
-    bool is_due = step->step != 0 && step->step % rule->step_size == 0;
+    double at = (double)step->step;
+    double due = step->step == 0
+                     ? 0.0
+                     : floor(at / rule->period) - floor((at - 1.0) / rule->period);
 
     (void)groups;
-    *out_value = is_due ? step->value * rule->gamma : step->value;
+    *out_value = step->value;
+    if (due == 1.0) {
+        *out_value = step->value * rule->gamma;
+    } else if (due > 1.0) { /* the period is shorter than a step */
+        *out_value = step->value * pow(rule->gamma, due);
+    }
     return MM_OK;
 }
 
@@ -161,7 +180,7 @@ static mm_status step_save(const void *self, mm_value *state)
 {
     const struct step_rule *rule = self;
 
-    mm_dict_put_i64(state, "step_size", rule->step_size);
+    mmi_put_number(state, "step_size", rule->period);
     mm_dict_put_f64(state, "gamma", rule->gamma);
     return mm_pending();
 }
@@ -171,17 +190,16 @@ static mm_status step_load(void *self, const mm_value *state, mm_schedule_load w
     struct step_rule *rule = self;
 
     if (what == MM_SCHEDULE_LOAD_ALL) {
-        mmi_read_i64(state, "step_size", &rule->step_size);
+        mmi_read_f64(state, "step_size", &rule->period);
         mmi_read_f64(state, "gamma", &rule->gamma);
     }
-    if (!mm_has_error() && rule->step_size < 1) {
-        mm_raise(MM_EDATA, "step_size must be at least 1");
+    if (!mm_has_error() && !(rule->period > 0.0)) {
+        mm_raise(MM_EDATA, "step_size must be positive, got %g", rule->period);
     }
     return mm_pending();
 }
 
 #define MM_OPT_STRUCT struct step_rule
-#define step_init NULL
 #define step_deinit NULL
 static const mm_option step_rows[] = {
     {"step_size", "steps between two decays",
@@ -223,12 +241,12 @@ static void multi_step_deinit(void *self)
     mm_free(rule->steps);
 }
 
-static mm_status multi_step_convert(void *self, int64_t epoch_length)
+static mm_status multi_step_convert(void *self, const mm_schedule_context *context)
 {
     struct multi_step *rule = self;
 
     for (size_t i = 0; i < rule->num_steps; i++) {
-        rule->steps[i] *= epoch_length;
+        rule->steps[i] = (int64_t)mm_schedule_steps(context, (double)rule->steps[i]);
     }
     return MM_OK;
 }

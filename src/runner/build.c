@@ -1,4 +1,4 @@
-/* Builds what a config names: model, optimizer, schedulers, loaders, evaluators. Order
+/* Builds what a config names: model, optimizer, loaders, evaluators. Order
  * and moments are MMEngine's, since initial weights depend on them: the model when the
  * runner is made, the rest when a loop needs it. Source: Runner.build_*. */
 #include <string.h>
@@ -104,92 +104,12 @@ mm_status mmi_build_optim(mm_runner *runner)
     return scale_lr(runner);
 }
 
-/* Adds one scheduler over one optimizer's groups. */
-static mm_status add_scheduler(mm_runner *runner, mm_value *config,
-                               mm_param_groups *groups, const char *name,
-                               const char *path)
-{
-    mmi_scheduler *list =
-        mm_realloc(runner->schedulers, (runner->num_schedulers + 1) * sizeof(*list));
-
-    if (list == NULL)
-        return mm_pending();
-    runner->schedulers = list;
-    mm_param_scheduler *scheduler = mm_param_scheduler_build(
-        config, groups,
-        &(mm_schedule_context){
-            .scope = runner->scope,
-            .path = path,
-            .epoch_length = mm_loader_len(mm_runner_loader(runner, MM_MODE_TRAIN)),
-            .max_epochs = runner->at.max_epochs,
-            .max_iters = runner->at.max_iters,
-        });
-    if (scheduler != NULL)
-        list[runner->num_schedulers++] =
-            (mmi_scheduler){.scheduler = scheduler, .optimizer = name};
-    return mm_pending();
-}
-
-/* One config or a list of them, over one optimizer. */
-static mm_status add_schedulers(mm_runner *runner, mm_value *config,
-                                mm_param_groups *groups, const char *name,
-                                const char *path)
-{
-    mm_kind kind = mm_value_kind(config);
-
-    if (kind == MM_KIND_DICT)
-        return add_scheduler(runner, config, groups, name, path);
-    for (size_t i = 0; i < mm_value_len(config) && !mm_has_error(); i++) {
-        char *item = mm_strfmt("%s[%zu]", path, i);
-
-        if (item != NULL)
-            (void)add_scheduler(runner, mm_list_get(config, i), groups, name, item);
-        mm_free(item);
-    }
-    return mm_pending();
-}
-
-/* Several optimizers: a dict by name, or one list for each of them. */
-static mm_status add_schedulers_by_name(mm_runner *runner, mm_value *config)
-{
-    const mm_optim_wrapper *dict = runner->optim_wrapper;
-    bool by_name =
-        mm_value_kind(config) == MM_KIND_DICT && !mm_dict_has(config, "type");
-
-    for (size_t i = 0; i < mm_optim_wrapper_num_children(dict) && !mm_has_error();
-         i++) {
-        const char *name = mm_optim_wrapper_child_name(dict, i);
-        mm_value *own = by_name ? mm_dict_find(config, name) : config;
-
-        if (own != NULL)
-            (void)add_schedulers(
-                runner, own, mm_optim_wrapper_groups(mm_optim_wrapper_child(dict, i)),
-                name, "param_scheduler");
-    }
-    return mm_pending();
-}
-
-mm_status mmi_build_schedulers(mm_runner *runner)
-{
-    mm_value *config = mmi_section(runner, "param_scheduler");
-
-    if (config == NULL || runner->num_schedulers > 0)
-        return mm_pending();
-    if (mm_optim_wrapper_is_dict(runner->optim_wrapper))
-        return add_schedulers_by_name(runner, config);
-    return add_schedulers(runner, config,
-                          mm_optim_wrapper_groups(runner->optim_wrapper), NULL,
-                          "param_scheduler");
-}
-
 void mmi_build_free(mm_runner *runner)
 {
     mmi_sets_free(runner);
     for (int mode = 0; mode < MMI_NUM_MODES; mode++)
         mm_instance_unref(runner->loops[mode]);
-    for (size_t i = 0; i < runner->num_schedulers; i++)
-        mm_param_scheduler_unref(runner->schedulers[i].scheduler);
-    mm_free(runner->schedulers);
+    mmi_schedulers_free(runner);
     mm_optim_wrapper_unref(runner->optim_wrapper);
     mm_module_unref(runner->model);
     mm_value_unref(runner->metrics);

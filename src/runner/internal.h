@@ -84,7 +84,18 @@ typedef struct mmi_data_sets {
 typedef struct mmi_scheduler {
     mm_param_scheduler *scheduler; /* owned */
     const char *optimizer;         /* name among several; NULL for the only one */
+    const mm_optimizer *driven;    /* borrowed; NULL without training */
+    int64_t accumulation;          /* iterations of one of that one's steps */
+    int64_t seen_steps;            /* of them, as far as it has counted them */
 } mmi_scheduler;
+
+/* An optimizer as schedulers see it. */
+typedef struct mmi_driven {
+    const char *name; /* among several; NULL for the only one */
+    mm_param_groups *groups;
+    const mm_optimizer *optimizer; /* NULL without training */
+    int64_t accumulation;
+} mmi_driven;
 
 /* Between which stages a run stands: what a checkpoint written now has behind it. */
 typedef enum mmi_place {
@@ -226,8 +237,22 @@ mm_status mmi_log_environment(mm_runner *runner);
 /* build.c */
 mm_status mmi_build_model(mm_runner *runner);
 mm_status mmi_build_optim(mm_runner *runner);
-mm_status mmi_build_schedulers(mm_runner *runner);
 void mmi_build_free(mm_runner *runner);
+
+/* schedules.c */
+/* Schedulers for the runner's optimizers, unless it has them. */
+mm_status mmi_build_schedulers(mm_runner *runner);
+/* Adds those of `param_scheduler` over `count` optimizers; at.max_epochs and
+ * at.max_iters are known. */
+mm_status mmi_schedulers_add(mm_runner *runner, const mmi_driven *driven, size_t count,
+                             int64_t epoch_length);
+/* Steps them as after iteration `iter`, counted from 1, of a run that skips no step;
+ * and as after an epoch. */
+mm_status mmi_schedulers_pass_iter(mm_runner *runner, int64_t iter);
+mm_status mmi_schedulers_pass_epoch(mm_runner *runner);
+/* Steps them, which are new, to where the counters stand. */
+mm_status mmi_replay_schedulers(mm_runner *runner);
+void mmi_schedulers_free(mm_runner *runner);
 
 /* A top-level key that must be one of `words`, if it is there; MM_ECONFIG with the
  * nearest ones and the place. */
@@ -305,8 +330,6 @@ bool mmi_config_wins(const mm_runner *runner);
 void mmi_log_differences(const mm_runner *runner, const mm_value *checkpoint);
 /* The optimizer's state with the config's options; yours. */
 mm_value *mmi_with_config_options(const mm_runner *runner, const mm_value *optimizer);
-/* Steps the schedulers, which are new, to where the counters stand. */
-mm_status mmi_replay_schedulers(mm_runner *runner);
 
 /* save.c */
 /* Saves the state in the middle of a run, at at.first_batch, as "iter_N.pth". */

@@ -267,38 +267,3 @@ mm_value *mmi_with_config_options(const mm_runner *runner, const mm_value *optim
     mm_value_unref(fresh);
     return mixed;
 }
-
-static mm_status step_all(const mm_runner *runner, bool by_epoch)
-{
-    for (size_t i = 0; i < runner->num_schedulers && !mm_has_error(); i++) {
-        mm_param_scheduler *scheduler = runner->schedulers[i].scheduler;
-
-        if (mm_param_scheduler_by_epoch(scheduler) == by_epoch &&
-            !mm_param_scheduler_needs_metrics(scheduler))
-            (void)mm_param_scheduler_step(scheduler);
-    }
-    return mm_pending();
-}
-
-mm_status mmi_replay_schedulers(mm_runner *runner)
-{
-    const mmi_counters *at = &runner->at;
-    int64_t length = mm_loader_len(mm_runner_loader(runner, MM_MODE_TRAIN));
-    int64_t epochs = at->by_epoch ? at->epoch : 0, epoch = 0;
-
-    for (int64_t iter = 1; iter <= at->iter && !mm_has_error(); iter++) {
-        (void)step_all(runner, false);
-        if (epoch < epochs && iter % length == 0 && !mm_has_error()) {
-            (void)step_all(runner, true);
-            epoch++;
-        }
-    }
-    for (; epoch < epochs && !mm_has_error(); epoch++)
-        (void)step_all(runner, true);
-    for (size_t i = 0; i < runner->num_schedulers && !mm_has_error(); i++) {
-        if (mm_param_scheduler_needs_metrics(runner->schedulers[i].scheduler))
-            mm_log(MM_LOG_WARN, "a scheduler that waits for metrics begins anew: "
-                                "resume_policy='config' cannot repeat validations");
-    }
-    return mm_pending();
-}

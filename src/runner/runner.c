@@ -261,13 +261,3 @@ uint64_t mm_runner_seed(const mm_runner *runner)
 {
     return runner->seed;
 }
-
-size_t mm_runner_num_schedulers(const mm_runner *runner)
-{
-    return runner->num_schedulers;
-}
-
-mm_param_scheduler *mm_runner_scheduler(const mm_runner *runner, size_t index)
-{
-    return index < runner->num_schedulers ? runner->schedulers[index].scheduler : NULL;
-}

@@ -665,6 +665,113 @@ static void test_unchanged_values_are_not_put(void **state)
     mm_value_unref(config);
 }
 
+/* The steps, out of the first `count`, after which the learning rate is another. */
+static void expect_changes(const char *json, const mm_schedule_context *context,
+                           const char *want)
+{
+    mm_value *config = parse(json);
+    mm_param_groups *groups = plain_groups();
+    mm_param_scheduler *scheduler = mm_param_scheduler_build(config, groups, context);
+    char got[256] = "";
+
+    check_ok();
+    assert_int_equal(mm_param_scheduler_unit(scheduler), MM_SCHEDULE_OPTIMIZER_STEPS);
+    assert_false(mm_param_scheduler_by_epoch(scheduler));
+    for (int step = 1; step <= 20; step++) {
+        double before = mm_param_groups_f64(groups, 0, "lr");
+        size_t used = strlen(got);
+
+        mm_param_scheduler_step(scheduler);
+        check_ok();
+        if (mm_param_groups_f64(groups, 0, "lr") != before) {
+            snprintf(got + used, sizeof got - used, "%s%d", used > 0 ? " " : "", step);
+        }
+    }
+    assert_string_equal(got, want);
+    mm_param_scheduler_unref(scheduler);
+    mm_param_groups_unref(groups);
+    mm_value_unref(config);
+}
+
+#define STEPS "\"count\": \"optimizer_steps\", "
+#define CONVERTED STEPS "\"convert_to_iter_based\": true, "
+
+/* Seven epochs of 10 iterations, 4 iterations a step: 17 steps and one of 2 iterations.
+ */
+static void test_optimizer_steps_are_counted(void **state)
+{
+    (void)state;
+    const mm_schedule_context run = {
+        .epoch_length = 10, .max_epochs = 7, .max_iters = 70, .accumulation = 4};
+
+    assert_true(mm_schedule_steps(&run, 1) == 2.0);
+    assert_true(mm_schedule_steps(&run, 2) == 5.0);
+    assert_true(mm_schedule_steps(&run, 7) == 18.0);
+    expect_changes("{\"type\": \"MultiStepLR\", " CONVERTED
+                   "\"milestones\": [1, 2, 3, 7]}",
+                   &run, "2 5 7"); /* 18 is the end */
+    expect_changes("{\"type\": \"StepLR\", " CONVERTED "\"step_size\": 1, \"end\": 4}",
+                   &run, "3 5 8"); /* every 2.5 steps */
+    expect_changes("{\"type\": \"ConstantLR\", " CONVERTED "\"begin\": 1, \"end\": 3}",
+                   &run, "2 6");
+    expect_changes("{\"type\": \"CosineRestartLR\", " CONVERTED
+                   "\"periods\": [1, 1, 1], \"restart_weights\": [1, 1, 1], "
+                   "\"eta_min\": 0}",
+                   &run, "1 2 3 4 5 6"); /* 2, 3 and 2 steps */
+    expect_changes("{\"type\": \"LinearLR\", " STEPS
+                   "\"by_epoch\": false, \"begin\": 3, \"end\": 6}",
+                   &run, "3 4 5");
+    expect_changes("{\"type\": \"LinearLR\", " STEPS
+                   "\"by_epoch\": false, \"begin\": 14}",
+                   &run, "14 15 16 17"); /* the end is that of the run */
+}
+
+static void test_wrong_counts_are_refused(void **state)
+{
+    (void)state;
+    expect_refusal("{\"type\": \"StepLR\", " STEPS "\"step_size\": 2}", MM_ECONFIG,
+                   NULL);
+    expect_refusal("{\"type\": \"ReduceOnPlateauLR\", \"count\": \"optimizer_steps\"}",
+                   MM_ECONFIG, NULL);
+    expect_refusal("{\"type\": \"StepLR\", \"count\": \"batches\", \"step_size\": 2}",
+                   MM_ECONFIG, NULL);
+}
+
+/* A file of MMEngine's counts iterations, as it does; ours say what they count. */
+static void test_states_say_what_they_count(void **state)
+{
+    (void)state;
+    const mm_schedule_context run = {.epoch_length = 10, .accumulation = 4};
+    mm_value *config = parse("{\"type\": \"StepLR\", " CONVERTED "\"step_size\": 1}");
+    mm_value *plain = parse("{\"type\": \"StepLR\", \"by_epoch\": false, "
+                            "\"step_size\": 3}");
+    mm_param_groups *groups = plain_groups();
+    mm_param_scheduler *by_steps = mm_param_scheduler_build(config, groups, &run);
+    mm_param_scheduler *by_iters = mm_param_scheduler_build(plain, groups, &run);
+    mm_value *steps = mm_param_scheduler_state_dict(by_steps);
+    mm_value *iters = mm_param_scheduler_state_dict(by_iters);
+
+    check_ok();
+    assert_string_equal(mm_value_str(mm_dict_get(steps, "count")), "optimizer_steps");
+    assert_true(mm_value_f64(mm_dict_get(steps, "step_size")) == 2.5);
+    assert_false(mm_dict_has(iters, "count"));
+    mm_param_scheduler_load_state_dict(by_iters, steps, MM_SCHEDULE_LOAD_ALL);
+    mm_param_scheduler_load_state_dict(by_steps, iters, MM_SCHEDULE_LOAD_POSITION);
+    check_ok();
+    assert_int_equal(mm_param_scheduler_unit(by_iters), MM_SCHEDULE_OPTIMIZER_STEPS);
+    assert_int_equal(mm_param_scheduler_unit(by_steps), MM_SCHEDULE_OPTIMIZER_STEPS);
+    mm_param_scheduler_load_state_dict(by_steps, iters, MM_SCHEDULE_LOAD_ALL);
+    check_ok();
+    assert_int_equal(mm_param_scheduler_unit(by_steps), MM_SCHEDULE_ITERATIONS);
+    mm_value_unref(iters);
+    mm_value_unref(steps);
+    mm_param_scheduler_unref(by_iters);
+    mm_param_scheduler_unref(by_steps);
+    mm_param_groups_unref(groups);
+    mm_value_unref(plain);
+    mm_value_unref(config);
+}
+
 static void test_groups(void **state)
 {
     (void)state;
@@ -833,6 +940,9 @@ int main(int argc, char **argv)
         TEST(test_damaged_state_is_refused),
         TEST(test_missing_metric_is_named),
         TEST(test_unchanged_values_are_not_put),
+        TEST(test_optimizer_steps_are_counted),
+        TEST(test_wrong_counts_are_refused),
+        TEST(test_states_say_what_they_count),
         TEST(test_groups),
 #ifdef MM_FAULTS
         TEST(test_faults),
