@@ -58,9 +58,6 @@ struct mm_module {
 /* The own slot of that name, or NULL. */
 struct mmi_slot *mmi_slot_find(const struct mmi_slots *slots, const char *name);
 
-/* Joins with a dot: "a" and "b" give "a.b", "" and "b" give "b"; mm_free(). */
-MM_OWNED char *mmi_join_names(const char *prefix, const char *name);
-
 /* Declares that forward makes one tensor, its result: a call needs no scope then. */
 void mmi_module_set_single_op(const void *self);
 

@@ -67,13 +67,105 @@ static mm_status each_wrapper(mm_value *config, const char *path, void *user,
     return mm_pending();
 }
 
+/* --- the constructor --- */
+
+/* Its config: paramwise_cfg, or nothing, with the constructor's name as the type. */
+static mm_value *constructor_config(const mm_value *paramwise_cfg, const char *name,
+                                    const mm_source *source)
+{
+    mm_value *config = mm_value_is_none(paramwise_cfg) ? mm_value_new_dict()
+                                                       : mm_value_copy(paramwise_cfg);
+
+    if (config != NULL && mm_value_kind(config) != MM_KIND_DICT) {
+        mm_raise(MM_ECONFIG, "paramwise_cfg is %s: a dict is needed",
+                 mm_value_type_name(config));
+    } else if (config != NULL) {
+        mm_dict_put_str(config, "type", name);
+        if (source != NULL)
+            mm_dict_set_source(config, "type", *source);
+    }
+    if (mm_has_error()) {
+        mm_value_unref(config);
+        return NULL;
+    }
+    return config;
+}
+
+static mm_build_args constructor_args(mm_value *config, const char *scope,
+                                      const char *path)
+{
+    return (mm_build_args){
+        .registry = "optim_wrapper_constructors",
+        .config = config,
+        .scope = scope,
+        .path = path,
+        .interface = MM_INTERFACE_OPTIM_CONSTRUCTOR,
+    };
+}
+
+static mm_status add_plainly(void *user, const char *dotted_name, mm_tensor *tensor,
+                             mm_module *owner)
+{
+    (void)owner;
+    return mm_param_groups_add_param(user, dotted_name, tensor);
+}
+
+mm_status mmi_add_groups(const mm_optim_wrapper_settings *settings, mm_module *model,
+                         const char *scope, mm_param_groups *groups)
+{
+    mm_value *config =
+        constructor_config(settings->paramwise_cfg, settings->constructor, NULL);
+    mm_build_args args = constructor_args(config, scope, "optim_wrapper.paramwise_cfg");
+    mm_instance *instance = config != NULL ? mm_build(&args) : NULL;
+
+    if (instance != NULL) {
+        const mm_optim_constructor_ops *ops =
+            mm_instance_ops(instance, MM_INTERFACE_OPTIM_CONSTRUCTOR);
+
+        if (!ops->only_with_options || mm_value_is_true(settings->paramwise_cfg)) {
+            ops->add_groups(mm_instance_self(instance), model,
+                            mm_instance_config(settings->optimizer), groups);
+        } else if (mm_param_groups_add(groups, NULL) >= 0) {
+            mm_module_each_param(model, add_plainly, groups);
+        }
+    }
+    mm_instance_unref(instance);
+    mm_value_unref(config);
+    return mm_pending();
+}
+
+/* --- looking at a config --- */
+
+static mm_status check_groups(const mm_value *config, const char *scope,
+                              const char *path)
+{
+    const mm_value *name = mm_dict_find(config, "constructor");
+
+    if (name == NULL && !mm_dict_has(config, "paramwise_cfg"))
+        return mm_pending();
+    mm_value *rules = constructor_config(
+        mm_dict_find(config, "paramwise_cfg"),
+        name != NULL ? mm_value_str(name) : "DefaultOptimWrapperConstructor",
+        mm_dict_source(config, "constructor"));
+    char *inner = mm_strfmt("%s.paramwise_cfg", path);
+    mm_build_args args = constructor_args(rules, scope, inner);
+
+    if (rules != NULL)
+        (void)mm_build_check(&args);
+    else
+        mm_error_locate(mm_dict_source(config, "paramwise_cfg"));
+    mm_free(inner);
+    mm_value_unref(rules);
+    return mm_pending();
+}
+
 static mm_status check_one(void *scope, const char *name, mm_value *config,
                            const char *path)
 {
     mm_build_args args = wrapper_args(config, scope, path);
     (void)name;
 
-    return mm_build_check(&args);
+    return mm_build_check(&args) < 0 ? mm_pending() : check_groups(config, scope, path);
 }
 
 mm_status mm_optim_wrapper_check(mm_value *config, const char *scope, const char *path)

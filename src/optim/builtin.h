@@ -21,6 +21,7 @@ extern const mm_component mmi_radam_schedule_free;
 extern const mm_component mmi_optim_wrapper;
 extern const mm_component mmi_amp_optim_wrapper;
 extern const mm_component mmi_default_constructor;
+extern const mm_component mmi_layer_decay_constructor;
 
 /** All of them, ends with NULL. */
 extern const mm_component *const mmi_optim_components[];
