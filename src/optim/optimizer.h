@@ -28,7 +28,7 @@ struct mm_optimizer {
     float grad_factor;
     struct mmi_elementwise *driver; /* with ops->rule */
     bool by_list;                   /* for tests: lists of tensors on the host, too */
-    int64_t num_steps; /* made since it was built */
+    int64_t num_steps;              /* made since it was built */
 };
 
 /** Looks where parameters and gradients lie now: fills memory, spans, num_slow. In
