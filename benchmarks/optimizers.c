@@ -233,6 +233,8 @@ static mm_status open_case(struct bench_case *it, const char *name)
 
 static void step(struct bench_case *it)
 {
+    if (it->recipe->averages)
+        (void)mm_averaged_model_follow(it->average, it->model, it->wrapper);
     (void)mm_optim_wrapper_step(it->wrapper);
     if (it->recipe->averages)
         (void)mm_averaged_model_update(it->average, it->model);

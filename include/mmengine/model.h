@@ -146,6 +146,15 @@ MM_API MM_OWNED mm_module *mm_averaged_model_build(mm_value *config, mm_module *
 /** One update from the live model: the first copies, later ones average.
  * Source: update_parameters. */
 MM_API mm_status mm_averaged_model_update(mm_module *averaged, mm_module *live);
+/**
+ * Before a step of `wrapper`'s optimizer: lets it pull the average along where it can,
+ * one pass over memory less. The update after the step, which is still due, does what
+ * is left, so the numbers are the same with and without this call. Nothing but that one
+ * step may change the live weights in between. Without effect where a step may do more
+ * than that: several optimizers, wrappers of plugins.
+ */
+MM_API mm_status mm_averaged_model_follow(mm_module *averaged, mm_module *live,
+                                          mm_optim_wrapper *wrapper);
 /** Copies the live weights without counting it as an update. */
 MM_API mm_status mm_averaged_model_copy(mm_module *averaged, mm_module *live);
 /** Exchanges the weights of both (buffers too with update_buffers). Parameters stay the

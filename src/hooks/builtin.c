@@ -1,8 +1,6 @@
 /* The list of this folder's components. */
 #include "hooks/hooks.h"
 
-extern const mm_component *const mmi_hooks_components[];
-
 const mm_component *const mmi_hooks_components[] = {
     &mmi_runtime_info_hook,    &mmi_iter_timer_hook,
     &mmi_sampler_seed_hook,    &mmi_logger_hook,

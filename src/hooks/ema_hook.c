@@ -11,6 +11,7 @@
 #include "hooks/hooks.h"
 #include "mmengine/log.h"
 #include "mmengine/memory.h"
+#include "optim/follow.h"
 #include "runner/internal.h"
 
 static const char prefix[] = "module.";
@@ -25,6 +26,8 @@ struct ema_hook {
     mm_value *config; /* of the averaged model, owned */
     mm_module *average, *live;
     bool is_swapped; /* the model holds the average */
+    mm_runner *runner;
+    mm_optim_wrapper *stepped; /* whose steps take the average along; NULL: none do */
 };
 
 #define MM_OPT_STRUCT struct ema_hook
@@ -77,10 +80,19 @@ static mm_status init(void *data)
     return check_config(self->config, mm_instance_scope(mm_instance_of(data)));
 }
 
+static void let_go(struct ema_hook *self)
+{
+    if (self->stepped != NULL)
+        mmi_optim_wrapper_before_step(self->stepped, NULL, NULL);
+    mm_optim_wrapper_unref(self->stepped);
+    self->stepped = NULL;
+}
+
 static void deinit(void *data)
 {
     struct ema_hook *self = data;
 
+    let_go(self);
     mm_module_unref(self->average);
     mm_module_unref(self->live);
     mm_value_unref(self->config);
@@ -90,6 +102,7 @@ static mm_status before_run(void *data, mm_runner *runner)
 {
     struct ema_hook *self = data;
 
+    let_go(self);
     mm_module_unref(self->average);
     mm_module_unref(self->live);
     self->is_swapped = false;
@@ -101,10 +114,60 @@ static mm_status before_run(void *data, mm_runner *runner)
     return mm_averaged_model_set_reference(self->average, mmi_wants_reference(runner));
 }
 
-static mm_status before_train(void *data, mm_runner *runner)
+static bool has_begun(const struct ema_hook *self, const mm_runner *runner)
+{
+    if (self->begin_epoch > 0)
+        return mm_runner_epoch(runner) + 1 >= self->begin_epoch;
+    return mm_runner_iter(runner) + 1 >= self->begin_iter;
+}
+
+/* The step of an iteration takes the average along; after_train_iter does the rest. */
+static void before_step(void *data, mm_optim_wrapper *wrapper)
 {
     const struct ema_hook *self = data;
 
+    if (has_begun(self, self->runner))
+        (void)mm_averaged_model_follow(self->average, self->live, wrapper);
+}
+
+static bool is_ours(const mm_component *component)
+{
+    for (size_t i = 0; mmi_hooks_components[i] != NULL; i++) {
+        if (mmi_hooks_components[i] == component)
+            return true;
+    }
+    return false;
+}
+
+/* True if nothing but one step of the optimizer changes the weights between the two
+ * ends of an iteration: a loop and a training step of ours, and before this hook no
+ * foreign one. */
+static bool weights_are_left_alone(void *data, mm_runner *runner)
+{
+    const mm_component *loop = mm_instance_component(runner->loops[MM_MODE_TRAIN]);
+    const mm_model_ops *model =
+        mm_instance_ops(mm_module_instance(runner->model), MM_INTERFACE_MODEL);
+
+    if ((loop != &mmi_epoch_based_train_loop && loop != &mmi_iter_based_train_loop) ||
+        model == NULL || model->train_step != NULL || runner->optim_wrapper == NULL)
+        return false;
+    for (size_t i = 0; mmi_hooks_at(runner, i) != NULL; i++) {
+        const mmi_hook *hook = mmi_hooks_at(runner, i);
+
+        if (hook->instance == mm_instance_of(data))
+            return true;
+        if (hook->ops->after_train_iter != NULL &&
+            !is_ours(mm_instance_component(hook->instance)))
+            return false;
+    }
+    return false;
+}
+
+static mm_status before_train(void *data, mm_runner *runner)
+{
+    struct ema_hook *self = data;
+
+    let_go(self);
     if (self->begin_epoch > 0 && self->begin_epoch > mm_runner_max_epochs(runner))
         return mm_raise(MM_ECONFIG,
                         "begin_epoch=%" PRId64
@@ -116,14 +179,12 @@ static mm_status before_train(void *data, mm_runner *runner)
                         " of EMAHook is beyond the end of training, %" PRId64
                         " iterations",
                         self->begin_iter, mm_runner_max_iters(runner));
+    if (weights_are_left_alone(data, runner)) {
+        self->runner = runner;
+        self->stepped = mm_optim_wrapper_ref(runner->optim_wrapper);
+        mmi_optim_wrapper_before_step(self->stepped, before_step, self);
+    }
     return MM_OK;
-}
-
-static bool has_begun(const struct ema_hook *self, const mm_runner *runner)
-{
-    if (self->begin_epoch > 0)
-        return mm_runner_epoch(runner) + 1 >= self->begin_epoch;
-    return mm_runner_iter(runner) + 1 >= self->begin_iter;
 }
 
 static mm_status after_train_iter(void *data, mm_runner *runner, const mm_iter *iter)

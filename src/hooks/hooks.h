@@ -10,4 +10,7 @@ extern const mm_component mmi_runtime_info_hook, mmi_iter_timer_hook,
     mmi_empty_cache_hook, mmi_sync_buffers_hook, mmi_memory_hook, mmi_prepare_tta_hook,
     mmi_naive_visualization_hook, mmi_profiler_hook;
 
+/** All of them, ends with NULL. */
+extern const mm_component *const mmi_hooks_components[];
+
 #endif

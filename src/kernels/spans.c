@@ -126,9 +126,42 @@ static void update_piece(const struct job *job, const struct piece *piece)
     finish_grad(job, piece);
 }
 
+static void follow(const struct job *job, const struct piece *piece)
+{
+    const mmi_spans *spans = job->spans;
+    float *average = piece->span->average + piece->begin;
+    const float *param = piece->span->param + piece->begin;
+
+    if (spans->pull.is_lerp) {
+        spans->kernels->lerp(average, param, spans->pull.weight, piece->count);
+    } else {
+        spans->kernels->pull(average, param, spans->pull.weight, piece->count);
+    }
+}
+
+/* With an average strip by strip, so that it finds the new weights in the nearest
+ * cache. */
+static void update_and_follow(const struct job *job, const struct piece *piece)
+{
+    struct piece strip = *piece;
+    int64_t end = piece->begin + piece->count;
+
+    if (piece->span->average == NULL) {
+        update_piece(job, piece);
+        return;
+    }
+    for (; strip.begin < end; strip.begin += MMI_STRIP) {
+        int64_t left = end - strip.begin;
+
+        strip.count = left < MMI_STRIP ? left : MMI_STRIP;
+        update_piece(job, &strip);
+        follow(job, &strip);
+    }
+}
+
 void mmi_spans_update(const mmi_spans *spans, const mmi_update *update)
 {
-    run_job(&(struct job){.spans = spans, .run = update_piece, .update = update});
+    run_job(&(struct job){.spans = spans, .run = update_and_follow, .update = update});
 }
 
 static void squares_piece(const struct job *job, const struct piece *piece)

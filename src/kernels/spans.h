@@ -11,15 +11,25 @@
 #include "mmengine/parallel.h"
 
 enum {
-    MMI_BLOCK = 4096,   /**< elements of a block; 64 KiB of Adam's four arrays */
-    MMI_BLOCK_GRAIN = 8 /**< least blocks that are worth a thread */
+    MMI_BLOCK = 4096,    /**< elements of a block; 64 KiB of Adam's four arrays */
+    MMI_BLOCK_GRAIN = 8, /**< least blocks that are worth a thread */
+    /** elements of a block that are updated before their average follows: five arrays
+     * of so many are half of a first-level cache */
+    MMI_STRIP = 1024
 };
+
+/** How averages follow: as kernels->lerp or as kernels->pull. */
+typedef struct mmi_pull {
+    bool is_lerp;
+    float weight;
+} mmi_pull;
 
 /** A dense float tensor that is stepped. Its arrays have `count` elements each. */
 typedef struct mmi_span {
     float *param;
     float *grad; /**< NULL: left alone in this step */
     float *states[MM_UPDATE_MAX_STATES];
+    float *average; /**< follows what an update makes of `param`; NULL: none */
     int64_t count;
     int64_t first_block; /**< set by mmi_spans_lay_out() */
     int32_t rule;        /**< index of its coefficients */
@@ -35,6 +45,7 @@ typedef struct mmi_spans {
     mmi_span *spans;
     int64_t count;
     int64_t num_blocks; /**< set by mmi_spans_lay_out() */
+    mmi_pull pull;      /**< of the averages */
     bool zero_grad;     /**< fill each gradient with zeros once it is used */
 } mmi_spans;
 

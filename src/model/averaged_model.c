@@ -7,41 +7,9 @@
  * module's tensors never change. Source: mmengine/model/averaged_model.py. */
 #include <string.h>
 
-#include "kernels/spans.h"
 #include "mmengine/memory.h"
-#include "mmengine/model.h"
 #include "mmengine/ops.h"
-
-/* One tensor of both models. Borrowed from the modules. */
-struct pair {
-    mm_tensor *averaged, *live;
-    bool is_float;
-    bool is_again; /* a tensor that stands twice: its second turn comes after the first
-                    */
-};
-
-struct pairs {
-    struct pair *items;
-    size_t count, room;
-};
-
-/* Where a pair lay when it was last looked at. */
-struct place {
-    const void *averaged, *live;
-    bool is_alike;
-};
-
-struct mm_averaging {
-    mm_module *copy; /* the child "module", borrowed */
-    mm_tensor *steps;
-    bool is_reference;
-    mm_module *live; /* the model that the pairs belong to; a reference is ours */
-    struct pairs params, buffers, states; /* states: with update_buffers */
-    mm_tensor **averaged, **originals; /* of the averaged pairs, for one look at all */
-    mm_leaf_memory *averaged_memory, *live_memory;
-    struct place *places;
-    mmi_spans spans;
-};
+#include "model/averaging.h"
 
 #define MM_OPT_STRUCT mm_base_averaged_model
 const mm_option mm_base_averaged_model_options[] = {
@@ -81,6 +49,7 @@ mm_status mm_averaged_model_init(void *data)
 
 static void forget_pairs(mm_averaging *state)
 {
+    mmi_averaged_forget_offer(state);
     mm_free(state->params.items);
     mm_free(state->buffers.items);
     mm_free(state->states.items);
@@ -91,7 +60,7 @@ static void forget_pairs(mm_averaging *state)
     mm_free(state->places);
     mm_free(state->spans.spans);
     mm_module_unref(state->live);
-    state->params = state->buffers = state->states = (struct pairs){0};
+    state->params = state->buffers = state->states = (mmi_pairs){0};
     state->averaged = state->originals = NULL;
     state->averaged_memory = state->live_memory = NULL;
     state->places = NULL;
@@ -109,7 +78,7 @@ void mm_averaged_model_deinit(void *data)
     self->state = NULL;
 }
 
-static mm_base_averaged_model *base_of(mm_module *averaged)
+mm_base_averaged_model *mmi_averaged_base_of(mm_module *averaged)
 {
     if (averaged == NULL && !mm_has_error())
         (void)mm_raise(MM_EINVAL, "could not use an averaged model: none given");
@@ -121,7 +90,7 @@ static mm_base_averaged_model *base_of(mm_module *averaged)
 
 /* Pairing up. */
 
-static mm_status add_pair(struct pairs *pairs, const char *name, mm_tensor *averaged,
+static mm_status add_pair(mmi_pairs *pairs, const char *name, mm_tensor *averaged,
                           mm_tensor *live)
 {
     mm_tensor_info own, other;
@@ -136,16 +105,16 @@ static mm_status add_pair(struct pairs *pairs, const char *name, mm_tensor *aver
         return mm_raise(MM_ESHAPE, "could not average '%s': its sizes differ", name);
     if (pairs->count == pairs->room) {
         size_t room = pairs->room == 0 ? 64 : 2 * pairs->room;
-        struct pair *items = mm_realloc(pairs->items, room * sizeof(*items));
+        mmi_pair *items = mm_realloc(pairs->items, room * sizeof(*items));
 
         if (items == NULL)
             return mm_pending();
         pairs->items = items;
         pairs->room = room;
     }
-    struct pair *pair = &pairs->items[pairs->count];
+    mmi_pair *pair = &pairs->items[pairs->count];
 
-    *pair = (struct pair){.averaged = averaged, .live = live};
+    *pair = (mmi_pair){.averaged = averaged, .live = live};
     pair->is_float = mm_dtype_is_floating(own.dtype);
     for (size_t i = 0; i < pairs->count && !pair->is_again; i++)
         pair->is_again = pairs->items[i].averaged == averaged;
@@ -155,7 +124,7 @@ static mm_status add_pair(struct pairs *pairs, const char *name, mm_tensor *aver
 
 /* What the walks over the copy carry along. */
 struct walk {
-    struct pairs *pairs;
+    mmi_pairs *pairs;
     mm_module *live;
 };
 
@@ -184,12 +153,12 @@ static mm_status pair_states(mm_averaging *state, mm_module *live)
     return mm_pending();
 }
 
-static const struct pairs *averaged_pairs(const mm_base_averaged_model *self)
+const mmi_pairs *mmi_averaged_pairs(const mm_base_averaged_model *self)
 {
     return self->update_buffers ? &self->state->states : &self->state->params;
 }
 
-static mm_status make_room(mm_averaging *state, const struct pairs *pairs)
+static mm_status make_room(mm_averaging *state, const mmi_pairs *pairs)
 {
     size_t count = pairs->count;
 
@@ -209,7 +178,7 @@ static mm_status make_room(mm_averaging *state, const struct pairs *pairs)
 }
 
 /* Pairs the copy's tensors with those of `live`, unless they are. */
-static mm_status know(mm_base_averaged_model *self, mm_module *live)
+mm_status mmi_averaged_know(mm_base_averaged_model *self, mm_module *live)
 {
     mm_averaging *state = self->state;
 
@@ -223,7 +192,7 @@ static mm_status know(mm_base_averaged_model *self, mm_module *live)
         mm_module_each_buffer(state->copy, false, pair_up,
                               &(struct walk){&state->buffers, live}) < 0 ||
         (self->update_buffers && pair_states(state, live) < 0) ||
-        make_room(state, averaged_pairs(self)) < 0) {
+        make_room(state, mmi_averaged_pairs(self)) < 0) {
         forget_pairs(state);
         return mm_pending();
     }
@@ -251,7 +220,7 @@ static bool lie_alike(const mm_tensor *a, const mm_tensor *b, bool *out_same_kin
 
 /* A copy that also takes over the memory format, so that later passes run over both
  * side by side. */
-static void copy_pair(const struct pair *pair)
+static void copy_pair(const mmi_pair *pair)
 {
     bool same_kind = false;
 
@@ -261,7 +230,7 @@ static void copy_pair(const struct pair *pair)
         (void)mm_copy_(pair->averaged, pair->live);
 }
 
-static void copy_pairs(const struct pairs *pairs)
+static void copy_pairs(const mmi_pairs *pairs)
 {
     for (size_t i = 0; i < pairs->count && !mm_has_error(); i++)
         copy_pair(&pairs->items[i]);
@@ -269,10 +238,11 @@ static void copy_pairs(const struct pairs *pairs)
 
 mm_status mm_averaged_model_copy(mm_module *averaged, mm_module *live)
 {
-    mm_base_averaged_model *self = base_of(averaged);
+    mm_base_averaged_model *self = mmi_averaged_base_of(averaged);
 
-    if (self == NULL || know(self, live) < 0)
+    if (self == NULL || mmi_averaged_know(self, live) < 0)
         return mm_pending();
+    mmi_averaged_end_offer(self);
     mm_scope scope = mm_scope_open();
     bool recorded = mm_grad_mode_set(false);
 
@@ -306,7 +276,7 @@ static mm_tensor *on_device_of(mm_tensor *tensor, const mm_tensor *other)
 }
 
 static void average_pair(mm_base_averaged_model *self, const mm_averaged_model_ops *ops,
-                         const struct pair *pair, int64_t steps)
+                         const mmi_pair *pair, int64_t steps)
 {
     mm_scope scope = mm_scope_open();
     mm_tensor *live = on_device_of(mm_detach(pair->live), pair->averaged);
@@ -318,17 +288,18 @@ static void average_pair(mm_base_averaged_model *self, const mm_averaged_model_o
     mm_scope_close(scope);
 }
 
-static bool is_dense(const mm_averaging *state, const struct pairs *pairs, size_t i)
+static bool is_dense(const mm_averaging *state, const mmi_pairs *pairs, size_t i)
 {
     const mm_leaf_memory *averaged = &state->averaged_memory[i];
     const mm_leaf_memory *live = &state->live_memory[i];
-    struct place *place = &state->places[i];
+    mmi_pair_place *place = &state->places[i];
     bool same_kind;
 
-    if (!averaged->is_plain || !live->is_plain || pairs->items[i].is_again)
+    if (!averaged->is_plain || !live->is_plain || pairs->items[i].is_again ||
+        pairs->items[i].has_followed)
         return false;
     if (place->averaged != averaged->data || place->live != live->data)
-        *place = (struct place){
+        *place = (mmi_pair_place){
             .averaged = averaged->data,
             .live = live->data,
             .is_alike = lie_alike(state->averaged[i], state->originals[i], &same_kind),
@@ -337,7 +308,7 @@ static bool is_dense(const mm_averaging *state, const struct pairs *pairs, size_
 }
 
 /* Finds what our kernels can take in one pass: spans with a `grad`. */
-static mm_status fill_spans(mm_averaging *state, const struct pairs *pairs)
+mm_status mmi_averaged_fill_spans(mm_averaging *state, const mmi_pairs *pairs)
 {
     bool is_resized = false;
 
@@ -367,17 +338,21 @@ static void average_spans(const mm_averaging *state, mm_average_rule rule)
         mmi_spans_pull(&state->spans, (float)rule.weight);
 }
 
+/* What a step has pulled along already is left out. */
 static void average_all(mm_base_averaged_model *self, const mm_averaged_model_ops *ops,
                         int64_t steps)
 {
     mm_averaging *state = self->state;
-    const struct pairs *pairs = averaged_pairs(self);
+    const mmi_pairs *pairs = mmi_averaged_pairs(self);
     bool in_one = ops->average == NULL && !state->is_reference;
 
-    if (in_one && fill_spans(state, pairs) == MM_OK)
+    if (state->num_followed == pairs->count)
+        return;
+    if (in_one && mmi_averaged_fill_spans(state, pairs) == MM_OK)
         average_spans(state, ops->rule(self, steps));
     for (size_t i = 0; i < pairs->count && !mm_has_error(); i++) {
-        if (pairs->items[i].is_float && !(in_one && state->spans.spans[i].grad != NULL))
+        if (pairs->items[i].is_float && !pairs->items[i].has_followed &&
+            !(in_one && state->spans.spans[i].grad != NULL))
             average_pair(self, ops, &pairs->items[i], steps);
     }
 }
@@ -392,7 +367,7 @@ static int64_t *steps_on_host(const mm_averaging *state)
 
 int64_t mm_averaged_model_steps(mm_module *averaged)
 {
-    mm_base_averaged_model *self = base_of(averaged);
+    mm_base_averaged_model *self = mmi_averaged_base_of(averaged);
     const int64_t *steps = self == NULL ? NULL : steps_on_host(self->state);
 
     if (self == NULL || mm_has_error())
@@ -412,16 +387,17 @@ static void count_step(mm_averaging *state)
 
 mm_status mm_averaged_model_update(mm_module *averaged, mm_module *live)
 {
-    mm_base_averaged_model *self = base_of(averaged);
+    mm_base_averaged_model *self = mmi_averaged_base_of(averaged);
     int64_t steps = mm_averaged_model_steps(averaged);
 
-    if (self == NULL || know(self, live) < 0)
+    if (self == NULL || mmi_averaged_know(self, live) < 0)
         return mm_pending();
+    mmi_averaged_end_offer(self);
     mm_scope scope = mm_scope_open();
     bool recorded = mm_grad_mode_set(false);
 
     if (steps == 0)
-        copy_pairs(averaged_pairs(self));
+        copy_pairs(mmi_averaged_pairs(self));
     else if (steps % self->interval == 0)
         average_all(
             self,
@@ -438,7 +414,7 @@ mm_status mm_averaged_model_update(mm_module *averaged, mm_module *live)
 
 mm_status mm_averaged_model_set_reference(mm_module *averaged, bool on)
 {
-    mm_base_averaged_model *self = base_of(averaged);
+    mm_base_averaged_model *self = mmi_averaged_base_of(averaged);
 
     if (self != NULL)
         self->state->is_reference = on;
@@ -447,7 +423,7 @@ mm_status mm_averaged_model_set_reference(mm_module *averaged, bool on)
 
 /* Exchanging. */
 
-static void swap_pair(const struct pair *pair)
+static void swap_pair(const mmi_pair *pair)
 {
     mm_scope scope = mm_scope_open();
     bool same_kind;
@@ -466,7 +442,7 @@ static void swap_pair(const struct pair *pair)
     mm_scope_close(scope);
 }
 
-static void swap_pairs(const struct pairs *pairs)
+static void swap_pairs(const mmi_pairs *pairs)
 {
     for (size_t i = 0; i < pairs->count && !mm_has_error(); i++) {
         if (!pairs->items[i].is_again)
@@ -476,10 +452,11 @@ static void swap_pairs(const struct pairs *pairs)
 
 mm_status mm_averaged_model_swap(mm_module *averaged, mm_module *live)
 {
-    mm_base_averaged_model *self = base_of(averaged);
+    mm_base_averaged_model *self = mmi_averaged_base_of(averaged);
 
-    if (self == NULL || know(self, live) < 0)
+    if (self == NULL || mmi_averaged_know(self, live) < 0)
         return mm_pending();
+    mmi_averaged_end_offer(self);
     bool recorded = mm_grad_mode_set(false);
 
     swap_pairs(&self->state->params);

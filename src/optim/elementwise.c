@@ -15,6 +15,7 @@
 
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
+#include "optim/follow.h"
 
 /* What a set of coefficients was made for, and the single numbers after the step. */
 struct made {
@@ -563,8 +564,10 @@ mm_status mmi_elementwise_step(mmi_elementwise *driver, mm_optimizer *optimizer)
         if (optimizer->memory[i].has_grad && begin_update(driver, optimizer, i) < 0)
             return mm_pending();
     }
+    mmi_follow_begin(optimizer);
     mmi_spans_update(
         &optimizer->spans,
         &(mmi_update){driver->function, driver->coefficients, driver->size});
+    mmi_follow_end(optimizer);
     return optimizer->num_slow > 0 ? step_slow(driver, optimizer) : mm_pending();
 }

@@ -402,6 +402,9 @@ static mm_status clip_and_step(mm_optim_wrapper *wrapper, float factor)
     if (mm_has_error() || status == MM_STOP) {
         return mm_pending();
     }
+    if (wrapper->before_step != NULL) {
+        wrapper->before_step(wrapper->before_step_user, wrapper);
+    }
     return mm_optimizer_step_scaled(optimizer, factor);
 }
 

@@ -40,7 +40,9 @@ struct mm_optim_wrapper {
     const char *name;       /* in a dict, which owns it; else NULL */
     void (*sink)(void *user, const char *name, mm_number value);
     void *sink_user;
-    const mm_step_guard *guard;  /* NULL: none */
+    const mm_step_guard *guard;                                 /* NULL: none */
+    void (*before_step)(void *user, mm_optim_wrapper *wrapper); /* NULL: nobody */
+    void *before_step_user;
     mmi_named_wrapper *children; /* of a dict */
     size_t num_children;
     bool is_dict;

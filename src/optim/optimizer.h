@@ -26,6 +26,8 @@ struct mm_optimizer {
     size_t num_slow; /* parameters with a gradient that are not plain */
     mm_numerics numerics;
     float grad_factor;
+    struct mmi_follow
+        *follow; /* averages for the next step to pull along; NULL: none */
     struct mmi_elementwise *driver; /* with ops->rule */
     bool by_list;                   /* for tests: lists of tensors on the host, too */
     int64_t num_steps;              /* made since it was built */

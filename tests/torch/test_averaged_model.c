@@ -277,6 +277,53 @@ static void faulty_options_are_refused(void **state)
     mm_module_unref(live);
 }
 
+/* Within the step, before the update: what is stepped by a kernel has followed then,
+ * and the update adds nothing to it. */
+static void averages_follow_a_step(void **state)
+{
+    mm_module *live = nn_build(model_config);
+    mm_module *averaged = build_average(
+        "{\"type\": \"ExponentialMovingAverage\", \"momentum\": 0.25}", live);
+    mm_value *config = nn_json("{\"optimizer\": {\"type\": \"SGD\", \"lr\": 1.0}}");
+    mm_optim_wrapper *wrapper = mm_optim_wrapper_build(live, config, NULL);
+    mm_scope scope = mm_scope_open();
+    mm_tensor *weight = mm_module_find_tensor(live, "2.weight");
+    mm_tensor *average = mm_module_find_tensor(averaged, "module.2.weight");
+    mm_tensor *bias = mm_module_find_tensor(averaged, "module.2.bias");
+    (void)state;
+
+    check_ok();
+    assert_int_equal(mm_averaged_model_update(averaged, live), MM_OK);
+    mm_tensor *want = mm_clone(mm_detach(weight)), *still = mm_clone(bias);
+    mm_tensor *grad = mm_randn_like(want, NULL);
+
+    assert_int_equal(mm_set_grad(weight, grad), MM_OK); /* the others have none */
+    assert_int_equal(mm_averaged_model_follow(averaged, live, wrapper), MM_OK);
+    assert_int_equal(mm_optim_wrapper_step(wrapper), MM_OK);
+    mm_lerp_(want, mm_detach(weight), 0.25);
+    assert_true(mm_tensor_equal(average, want));
+    mm_add_scalar_(mm_module_find_tensor(averaged, "module.2.bias"), 4.0);
+    assert_int_equal(mm_averaged_model_update(averaged, live), MM_OK);
+    assert_true(mm_tensor_equal(average, want));
+    /* bias had no gradient: averaged by the update */
+    assert_true(mm_tensor_equal(
+        bias, mm_lerp_(mm_add_scalar(still, 4.0),
+                       mm_detach(mm_module_find_tensor(live, "2.bias")), 0.25)));
+    assert_int_equal(mm_averaged_model_steps(averaged), 2);
+    /* the next update has no step to lean on */
+    assert_int_equal(mm_averaged_model_update(averaged, live), MM_OK);
+    mm_lerp_(want, mm_detach(weight), 0.25);
+    assert_true(mm_tensor_equal(average, want));
+    /* an offer that outlives the average is no danger */
+    assert_int_equal(mm_averaged_model_follow(averaged, live, wrapper), MM_OK);
+    mm_scope_close(scope);
+    mm_module_unref(averaged);
+    assert_int_equal(mm_optim_wrapper_step(wrapper), MM_OK);
+    mm_value_unref(config);
+    mm_optim_wrapper_unref(wrapper);
+    mm_module_unref(live);
+}
+
 int test_averaged_model(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +331,7 @@ int test_averaged_model(void)
         cmocka_unit_test(a_swap_exchanges_weights),
         cmocka_unit_test(own_rules_are_asked),
         cmocka_unit_test(faulty_options_are_refused),
+        CLEAN_TEST(averages_follow_a_step),
     };
 
     return cmocka_run_group_tests(tests, nn_set_up, nn_tear_down);

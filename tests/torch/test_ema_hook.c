@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "optim/optim_wrapper.h"
+
 #define PROBE "dict(type='ProbeHook')"
 
 /* Differences that a libtorch of another version or processor may make. */
@@ -330,6 +332,91 @@ static void faulty_settings_are_told_before_training(void **state)
     }
 }
 
+/* Averages that follow in the optimizer's step. */
+
+static size_t num_following, num_apart;
+
+static void note_follower(mm_runner *runner, const mm_iter *iter)
+{
+    (void)iter;
+    if (mm_runner_optim_wrapper(runner)->before_step != NULL)
+        num_following++;
+    else
+        num_apart++;
+}
+
+/* A run whose average follows, and one with a foreign hook between step and average,
+ * which therefore takes a pass of its own. */
+static void assert_follows_exactly(const char *hook, const char *wrapper)
+{
+    static const char *const priorities[] = {"NORMAL", "ABOVE_NORMAL"};
+    char *dirs[2];
+
+    num_following = num_apart = 0;
+    for (size_t i = 0; i < 2; i++) {
+        char *text = mm_strfmt("optim_wrapper = dict(%s)\n"
+                               "custom_hooks = [dict(type='EMAHook', %s), "
+                               "dict(type='ProbeHook', priority='%s')]\n",
+                               wrapper, hook, priorities[i]);
+
+        dirs[i] = parts_new_dir();
+        parts_probe.on_iter = note_follower;
+        hook_parts_run(dirs[i], text);
+        check_ok();
+        mm_free(text);
+    }
+    parts_probe.on_iter = NULL;
+    assert_int_equal(num_following, 16);
+    assert_int_equal(num_apart, 16);
+    for (int epoch = 1; epoch <= 4; epoch++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "epoch_%d.pth", epoch);
+        if (!same_entry(dirs[0], dirs[1], name, "state_dict") ||
+            !same_entry(dirs[0], dirs[1], name, "ema_state_dict"))
+            fail_msg("%s with %s: epoch %d differs", hook, wrapper, epoch);
+    }
+    parts_remove_dir(dirs[0]);
+    parts_remove_dir(dirs[1]);
+}
+
+static void averages_that_follow_are_those_of_a_pass_of_their_own(void **state)
+{
+    static const char *const hooks[] = {
+        "momentum=0.1",
+        "momentum=0.7, interval=2",
+        "momentum=0.1, begin_iter=4",
+        "momentum=0.1, begin_epoch=2, update_buffers=True",
+        "ema_type='StochasticWeightAverage'",
+        "ema_type='MomentumAnnealingEMA', update_buffers=True, interval=3",
+    };
+    static const char *const wrappers[] = {
+        "optimizer=dict(type='SGD', lr=0.05, momentum=0.9)",
+        "optimizer=dict(type='AdamW', lr=0.01), clip_grad=dict(max_norm=0.1)",
+        "optimizer=dict(type='Adam', lr=0.01), accumulative_counts=3",
+        "optimizer=dict(type='SGD', lr=0.05), "
+        "paramwise_cfg=dict(bypass_duplicate=True, "
+        "custom_keys={'hidden': dict(lr_mult=0.0)})",
+        "type='AmpOptimWrapper', optimizer=dict(type='SGD', lr=0.05), "
+        "loss_scale=dict(init_scale=3e38, growth_interval=2)", /* skips steps */
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+        for (size_t j = 0; j < sizeof(wrappers) / sizeof(wrappers[0]); j++)
+            assert_follows_exactly(hooks[i], wrappers[j]);
+    }
+}
+
+/* NanGuardHook leaves out the steps whose norm is beyond its bound. */
+static void an_average_does_not_follow_a_step_that_is_left_out(void **state)
+{
+    (void)state;
+    assert_follows_exactly("momentum=0.1), dict(type='NanGuardHook', action='skip'",
+                           "optimizer=dict(type='SGD', lr=1e18, momentum=0.9), "
+                           "clip_grad=dict(max_norm=1e30)");
+}
+
 int test_ema_hook(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +428,8 @@ int test_ema_hook(void)
         CLEAN_TEST(loading_takes_what_is_there),
         CLEAN_TEST(a_file_without_an_average_is_taken_with_a_warning),
         CLEAN_TEST(faulty_settings_are_told_before_training),
+        CLEAN_TEST(averages_that_follow_are_those_of_a_pass_of_their_own),
+        CLEAN_TEST(an_average_does_not_follow_a_step_that_is_left_out),
     };
 
     return cmocka_run_group_tests(tests, hook_parts_set_up, NULL);
