@@ -61,6 +61,7 @@ if(TARGET mmengine_cli AND TARGET mmengine_torch)
   mm_interop_test(mmengine_cli tools torch safetensors)
   mm_interop_test(mmengine_cli objects torch mmengine)
   mm_interop_test(mmengine_cli resume mmengine mmpretrain.version)
+  mm_interop_test(mmengine_cli paramwise mmengine mmpretrain.version)
 endif()
 mm_interop_test(optim_test_schedulers schedules mmengine)
 
