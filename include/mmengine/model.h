@@ -171,8 +171,9 @@ MM_API mm_status mm_averaged_model_set_reference(mm_module *averaged, bool on);
  * A TTA model wraps a model as its child `module`. Its test_step gets batches in which
  * each entry is a list over augmentations, runs the model on each and merges what comes
  * out. To write one: embed mm_base_tta_model first in the struct, inherit its options,
- * give `mm_tta_model_init` as init (or call it first), and merge_preds. Its interface
- * is MM_TTA_MODEL. Source: mmengine/model/test_time_aug.py. @{ */
+ * give `mm_tta_model_init` as init (or call it first), `mm_tta_model_test_step` as
+ * test_step, and merge_preds. Its interface is MM_TTA_MODEL. Source:
+ * mmengine/model/test_time_aug.py. @{ */
 
 /** First member of every TTA model's struct. */
 typedef struct mm_base_tta_model {
@@ -186,11 +187,18 @@ MM_API mm_status mm_tta_model_init(void *self);
 
 /** The functions of a TTA model. */
 typedef struct mm_tta_model_ops {
-    mm_model_ops model; /**< first; may be all NULL */
+    mm_model_ops model; /**< first; test_step is mm_tta_model_test_step() */
     /** required: `predictions` holds one list per sample, with one prediction per
      * augmentation; returns one prediction per sample, a scope-owned list */
     mm_value *(*merge_preds)(void *self, mm_value *predictions);
 } mm_tta_model_ops;
+
+/** Runs the wrapped model on each augmentation of a batch and merges; scope-owned.
+ * MM_EUNSUPPORTED without merge_preds. */
+MM_API mm_value *mm_tta_model_test_step(void *self, mm_value *batch);
+/** A batch's list of inputs or samples: the first augmentation's, where there are
+ * several. Borrowed from `list`. */
+MM_API mm_value *mm_tta_first(mm_value *list);
 /** @} */
 
 MM_END_DECLS

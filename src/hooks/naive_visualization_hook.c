@@ -190,15 +190,6 @@ static mm_status show(const struct naive_visualization_hook *self, mm_runner *ru
     return mm_pending();
 }
 
-/* The list of the first augmentation, where there are several. */
-static mm_value *first_of_augmented(mm_value *list)
-{
-    bool has_any = mm_value_kind(list) == MM_KIND_LIST && mm_value_len(list) > 0;
-    mm_value *first = has_any ? mm_list_get(list, 0) : NULL;
-
-    return mm_value_kind(first) == MM_KIND_LIST ? first : list;
-}
-
 /* The i-th picture of a batch and its data sample. */
 static mm_status find_sample(const mm_value *batch, size_t i, mm_tensor **out_input,
                              mm_data_element **out_sample)
@@ -209,8 +200,8 @@ static mm_status find_sample(const mm_value *batch, size_t i, mm_tensor **out_in
     mm_value *sample = mm_dict_get(holder, is_dict ? "data_samples" : "data_sample");
 
     if (!mm_has_error() && is_dict) {
-        input = first_of_augmented(input);
-        sample = first_of_augmented(sample);
+        input = mm_tta_first(input);
+        sample = mm_tta_first(sample);
         sample = mm_list_get(sample, i);
         mm_tensor *stacked = mm_value_find_tensor(input);
 

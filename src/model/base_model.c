@@ -8,7 +8,6 @@
 #include "mmengine/ops.h"
 #include "mmengine/optim.h"
 #include "mmengine/profile.h"
-#include "model/tta_model.h"
 
 static void ref_value(void *value)
 {
@@ -152,9 +151,7 @@ mm_value *mm_model_test_step(mm_module *model, mm_value *batch)
     if (ops == NULL) {
         return NULL;
     }
-    bool merges = mm_instance_is(mm_module_instance(model), MM_INTERFACE_TTA_MODEL);
-
-    if (ops->test_step == NULL && !merges) {
+    if (ops->test_step == NULL) {
         return mm_model_val_step(model, batch);
     }
     if (batch == NULL) {
@@ -163,9 +160,7 @@ mm_value *mm_model_test_step(mm_module *model, mm_value *batch)
         return NULL;
     }
     mm_scope scope = mm_scope_open();
-    mm_value *predictions = ops->test_step != NULL
-                                ? ops->test_step(mm_module_self(model), batch)
-                                : mmi_tta_test_step(model, batch);
+    mm_value *predictions = ops->test_step(mm_module_self(model), batch);
 
     return mm_scope_close_with(scope, predictions, unref_value, ref_value);
 }

@@ -2,9 +2,8 @@
  * through the wrapped model one augmentation at a time; the predictions, regrouped by
  * sample, go to merge_preds of the model at hand. Source:
  * mmengine/model/test_time_aug.py. */
-#include "model/tta_model.h"
-
 #include "mmengine/memory.h"
+#include "mmengine/model.h"
 
 #define MM_OPT_STRUCT mm_base_tta_model
 const mm_option mm_base_tta_model_options[] = {
@@ -113,12 +112,17 @@ static mm_status regroup(mm_value *groups, const mm_value *predictions, bool is_
     return mm_pending();
 }
 
-mm_value *mmi_tta_test_step(mm_module *model, mm_value *batch)
+mm_value *mm_tta_model_test_step(void *self, mm_value *batch)
 {
+    mm_module *model = mm_module_of(self);
     const mm_tta_model_ops *ops =
         mm_instance_ops(mm_module_instance(model), MM_INTERFACE_TTA_MODEL);
     mm_module *inner = mm_module_find(model, "module");
-    size_t count = count_augmentations(batch);
+
+    if (ops != NULL && ops->merge_preds == NULL)
+        (void)mm_raise(MM_EUNSUPPORTED, "a %s has no merge_preds",
+                       mm_module_type(model));
+    size_t count = mm_has_error() ? 0 : count_augmentations(batch);
     mm_value *groups = mm_scoped(mm_value_new_list());
 
     for (size_t i = 0; i < count && !mm_has_error(); i++) {
@@ -128,13 +132,18 @@ mm_value *mmi_tta_test_step(mm_module *model, mm_value *batch)
         if (predictions != NULL)
             (void)regroup(groups, predictions, i == 0);
     }
-    if (!mm_has_error() && ops->merge_preds == NULL)
-        (void)mm_raise(MM_EUNSUPPORTED, "a %s has no merge_preds",
-                       mm_module_type(model));
-    return mm_has_error() ? NULL : ops->merge_preds(mm_module_self(model), groups);
+    return mm_has_error() ? NULL : ops->merge_preds(self, groups);
 }
 
-static const mm_tta_model_ops base_ops = {0};
+mm_value *mm_tta_first(mm_value *list)
+{
+    bool has_any = mm_value_kind(list) == MM_KIND_LIST && mm_value_len(list) > 0;
+    mm_value *first = has_any ? mm_list_get(list, 0) : NULL;
+
+    return mm_value_kind(first) == MM_KIND_LIST ? first : list;
+}
+
+static const mm_tta_model_ops base_ops = {.model.test_step = mm_tta_model_test_step};
 
 const mm_component mmi_model_base_tta = {
     .registry = "models",

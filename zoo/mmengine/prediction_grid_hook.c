@@ -122,19 +122,10 @@ static mm_status keep(struct prediction_grid_hook *self, mm_tensor *input,
     return mm_pending();
 }
 
-/* The pictures of the first augmentation, where there are several. */
-static const mm_value *first_of_augmented(const mm_value *inputs)
-{
-    bool has_any = mm_value_kind(inputs) == MM_KIND_LIST && mm_value_len(inputs) > 0;
-    const mm_value *first = has_any ? mm_list_get(inputs, 0) : NULL;
-
-    return mm_value_kind(first) == MM_KIND_LIST ? first : inputs;
-}
-
 static mm_status look(void *data, mm_runner *runner, const mm_iter *iter)
 {
     struct prediction_grid_hook *self = data;
-    const mm_value *inputs = first_of_augmented(mm_dict_find(iter->batch, "inputs"));
+    const mm_value *inputs = mm_tta_first(mm_dict_find(iter->batch, "inputs"));
     size_t count =
         inputs != NULL && iter->outputs != NULL ? mm_value_len(iter->outputs) : 0;
     (void)runner;

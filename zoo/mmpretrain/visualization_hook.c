@@ -67,22 +67,13 @@ static mm_status draw(const struct visualization_hook *self, mm_runner *runner,
     return mm_pending();
 }
 
-/* The pictures of the first augmentation, where there are several. */
-static const mm_value *first_of_augmented(const mm_value *inputs)
-{
-    bool has_any = mm_value_kind(inputs) == MM_KIND_LIST && mm_value_len(inputs) > 0;
-    const mm_value *first = has_any ? mm_list_get(inputs, 0) : NULL;
-
-    return mm_value_kind(first) == MM_KIND_LIST ? first : inputs;
-}
-
 /* The samples of this batch whose number is a multiple of the interval. */
 static mm_status draw_batch(const struct visualization_hook *self, mm_runner *runner,
                             const mm_iter *iter, mm_mode mode)
 {
     int64_t size = mm_loader_batch_size(mm_runner_loader(runner, mode));
     int64_t first = iter->batch_idx * size;
-    const mm_value *inputs = first_of_augmented(mm_dict_find(iter->batch, "inputs"));
+    const mm_value *inputs = mm_tta_first(mm_dict_find(iter->batch, "inputs"));
     size_t count = self->enable && inputs != NULL ? mm_value_len(iter->outputs) : 0;
 
     for (size_t i = 0; i < count && !mm_has_error(); i++) {

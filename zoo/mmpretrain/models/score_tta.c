@@ -51,7 +51,10 @@ static mm_value *merge_preds(void *self, mm_value *predictions)
     return mm_has_error() ? NULL : out;
 }
 
-static const mm_tta_model_ops ops = {.merge_preds = merge_preds};
+static const mm_tta_model_ops ops = {
+    .model.test_step = mm_tta_model_test_step,
+    .merge_preds = merge_preds,
+};
 
 const mm_component mmz_average_cls_score_tta = {
     .registry = "models",
