@@ -104,6 +104,16 @@ void mmi_str_add_i64(mmi_str *str, int64_t value)
     mmi_str_add_n(str, text, mm_i64_format(value, text));
 }
 
+void mmi_str_add_little(mmi_str *str, uint64_t number, int size)
+{
+    char bytes[8];
+
+    for (int i = 0; i < size; i++) {
+        bytes[i] = (char)(unsigned char)(number >> (8 * i));
+    }
+    mmi_str_add_n(str, bytes, (size_t)size);
+}
+
 void mmi_str_add_f64(mmi_str *str, double value)
 {
     char text[MM_F64_TEXT_SIZE];

@@ -29,6 +29,8 @@ void mmi_str_add(mmi_str *str, const char *text);
 void mmi_str_add_n(mmi_str *str, const char *text, size_t size);
 void mmi_str_add_char(mmi_str *str, char c);
 void mmi_str_add_i64(mmi_str *str, int64_t value);
+/* The low `size` bytes of a number, at most 8, the lowest first. */
+void mmi_str_add_little(mmi_str *str, uint64_t number, int size);
 /* Python's repr of a float. */
 void mmi_str_add_f64(mmi_str *str, double value);
 void mmi_str_addf(mmi_str *str, const char *format, ...) MM_PRINTF(2, 3);

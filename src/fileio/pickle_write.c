@@ -88,16 +88,6 @@ static bool memo_grow(mmi_pickle_writer *writer)
     return true;
 }
 
-static void put_little(mmi_pickle_writer *writer, uint64_t number, int size)
-{
-    char bytes[8];
-
-    for (int i = 0; i < size; i++) {
-        bytes[i] = (char)(unsigned char)(number >> (8 * i));
-    }
-    mmi_str_add_n(&writer->out, bytes, (size_t)size);
-}
-
 /* Notes the topmost value of the reader's stack as `data`. */
 static void memo_put(mmi_pickle_writer *writer, memo_kind kind, const void *data,
                      size_t size)
@@ -111,7 +101,7 @@ static void memo_put(mmi_pickle_writer *writer, memo_kind kind, const void *data
     }
     mmi_index_put(&writer->index, hash, (uint32_t)place);
     mmi_str_add_char(&writer->out, place < 256 ? 'q' : 'r');
-    put_little(writer, place, place < 256 ? 1 : 4);
+    mmi_str_add_little(&writer->out, place, place < 256 ? 1 : 4);
 }
 
 /* Writes a reference to what is in the memo. False: it is not there. */
@@ -124,7 +114,7 @@ static bool memo_get(mmi_pickle_writer *writer, memo_kind kind, const void *data
         return false;
     }
     mmi_str_add_char(&writer->out, place < 256 ? 'h' : 'j');
-    put_little(writer, (uint64_t)place, place < 256 ? 1 : 4);
+    mmi_str_add_little(&writer->out, (uint64_t)place, place < 256 ? 1 : 4);
     return true;
 }
 
@@ -144,10 +134,10 @@ void mmi_pickle_put_int(mmi_pickle_writer *writer, int64_t value)
 {
     if (value >= 0 && value <= UINT16_MAX) {
         mmi_str_add_char(&writer->out, value <= UINT8_MAX ? 'K' : 'M');
-        put_little(writer, (uint64_t)value, value <= UINT8_MAX ? 1 : 2);
+        mmi_str_add_little(&writer->out, (uint64_t)value, value <= UINT8_MAX ? 1 : 2);
     } else if (value >= INT32_MIN && value <= INT32_MAX) {
         mmi_str_add_char(&writer->out, 'J');
-        put_little(writer, (uint64_t)value, 4);
+        mmi_str_add_little(&writer->out, (uint64_t)value, 4);
     } else {
         int size = 8;
         while (size > 1 && value >= -(INT64_C(1) << (8 * size - 9)) &&
@@ -155,8 +145,8 @@ void mmi_pickle_put_int(mmi_pickle_writer *writer, int64_t value)
             size--;
         }
         mmi_str_add_n(&writer->out, "\x8a", 1);
-        put_little(writer, (uint64_t)size, 1);
-        put_little(writer, (uint64_t)value, size);
+        mmi_str_add_little(&writer->out, (uint64_t)size, 1);
+        mmi_str_add_little(&writer->out, (uint64_t)value, size);
     }
 }
 
@@ -196,7 +186,7 @@ static void put_bigint(mmi_pickle_writer *writer, const char *digits)
         carry >>= 8;
     }
     mmi_str_add_n(&writer->out, size < 256 ? "\x8a" : "\x8b", 1);
-    put_little(writer, size, size < 256 ? 1 : 4);
+    mmi_str_add_little(&writer->out, size, size < 256 ? 1 : 4);
     mmi_str_add_n(&writer->out, (const char *)bytes, size);
     mm_free(bytes);
 }
@@ -222,7 +212,7 @@ static void put_text(mmi_pickle_writer *writer, const char *text, size_t size)
         return;
     }
     mmi_str_add_char(&writer->out, 'X');
-    put_little(writer, size, 4);
+    mmi_str_add_little(&writer->out, size, 4);
     mmi_str_add_n(&writer->out, text, size);
 }
 

@@ -23,6 +23,22 @@ int64_t mmi_pth_numel(const mm_pth_tensor *tensor)
     return count;
 }
 
+bool mmi_pth_set_dense(mm_pth_tensor *tensor)
+{
+    int64_t count = 1;
+
+    for (int i = tensor->ndim; i > 0; i--) {
+        int64_t size = tensor->sizes[i - 1];
+
+        tensor->strides[i - 1] = count;
+        if (size > 0 && count > INT64_MAX / 16 / size) {
+            return false;
+        }
+        count *= size > 0 ? size : 1;
+    }
+    return true;
+}
+
 bool mmi_pth_is_contiguous(const mm_pth_tensor *tensor)
 {
     int64_t stride = 1;

@@ -6,6 +6,9 @@
 
 /* Elements of all dimensions. */
 int64_t mmi_pth_numel(const mm_pth_tensor *tensor);
+/* Gives a tensor the strides of one whose elements lie one behind the other, PyTorch's
+ * for empty ones too. False, without an error, if there are too many to count. */
+bool mmi_pth_set_dense(mm_pth_tensor *tensor);
 /* True if the elements lie one behind the other in the order of their indices. */
 bool mmi_pth_is_contiguous(const mm_pth_tensor *tensor);
 /* The elements in the order of their indices: borrowed where they lie so, else a copy

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "fileio/pth.h"
+#include "fileio/pth_elements.h"
 #include "mmengine/file.h"
 #include "mmengine/memory.h"
 
@@ -65,50 +66,6 @@ mm_value *mm_pth_read_pickle(const mm_pth_read_args *args)
 
 /* --- writing --- */
 
-/* Copies the elements that a tensor sees, one behind the other. */
-static void pack(const mm_pth_tensor *tensor, const unsigned char *memory,
-                 size_t item_size, size_t count, unsigned char *out)
-{
-    int64_t index[MM_MAX_DIM] = {0};
-
-    for (size_t i = 0; i < count; i++) {
-        int64_t at = tensor->offset;
-        for (int d = 0; d < tensor->ndim; d++) {
-            at += index[d] * tensor->strides[d];
-        }
-        memcpy(out + i * item_size, memory + (size_t)at * item_size, item_size);
-        for (int d = tensor->ndim; d > 0 && ++index[d - 1] == tensor->sizes[d - 1];
-             d--) {
-            index[d - 1] = 0;
-        }
-    }
-}
-
-/* Elements, and the strides of a tensor that holds nothing else. */
-static size_t measure(const mm_pth_tensor *tensor, int64_t strides[MM_MAX_DIM])
-{
-    int64_t count = 1;
-
-    for (int d = tensor->ndim; d > 0; d--) {
-        strides[d - 1] = count;
-        count *= tensor->sizes[d - 1] > 0 ? tensor->sizes[d - 1] : 1;
-    }
-    for (int d = 0; d < tensor->ndim; d++) {
-        count = tensor->sizes[d] == 0 ? 0 : count;
-    }
-    return (size_t)count;
-}
-
-static bool is_packed(const mm_pth_tensor *tensor, const int64_t *strides)
-{
-    for (int d = 0; d < tensor->ndim; d++) {
-        if (tensor->sizes[d] != 1 && tensor->strides[d] != strides[d]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Magic number, version and system, three pickles that are always the same. */
 static const char head[] =
     "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
@@ -116,13 +73,6 @@ static const char head[] =
     "\x80\x02}(X\x10\0\0\0protocol_versionM\xe9\x03X\x0d\0\0\0little_endian\x88"
     "X\x0a\0\0\0type_sizes}(X\x05\0\0\0shortK\x02X\x03\0\0\0intK\x04"
     "X\x04\0\0\0longK\x04uu.";
-
-static void add_little(mmi_str *out, uint64_t number, int size)
-{
-    for (int i = 0; i < size; i++) {
-        mmi_str_add_char(out, (char)(unsigned char)(number >> (8 * i)));
-    }
-}
 
 /* The file of torch.save() that holds one storage under the key "0". */
 static void *storage_file(const void *elements, size_t count, mm_dtype dtype,
@@ -138,12 +88,12 @@ static void *storage_file(const void *elements, size_t count, mm_dtype dtype,
                   "\nX\x01\0\0\0"
                   "0X\x03\0\0\0cpu\x8a\x08",
                   17);
-    add_little(&out, count, 8);
+    mmi_str_add_little(&out, count, 8);
     mmi_str_add_n(&out,
                   "NtQ.\x80\x02]X\x01\0\0\0"
                   "0a.",
                   15);
-    add_little(&out, count, 8);
+    mmi_str_add_little(&out, count, 8);
     if (count > 0) {
         mmi_str_add_n(&out, elements, count * mmi_pth_dtype_size(dtype));
     }
@@ -152,7 +102,7 @@ static void *storage_file(const void *elements, size_t count, mm_dtype dtype,
 }
 
 static void put_tensor(mmi_pickle_writer *out, const mm_pth_tensor *tensor,
-                       const int64_t *strides, const void *file, size_t file_size)
+                       const void *file, size_t file_size)
 {
     mmi_pickle_put_class(out, "torch._utils._rebuild_tensor_v2");
     mmi_pickle_put_op(out, '(');
@@ -162,7 +112,7 @@ static void put_tensor(mmi_pickle_writer *out, const mm_pth_tensor *tensor,
     mmi_pickle_put_op(out, 'R');
     mmi_pickle_put_int(out, 0);
     mmi_pickle_put_ints(out, tensor->sizes, tensor->ndim);
-    mmi_pickle_put_ints(out, strides, tensor->ndim);
+    mmi_pickle_put_ints(out, tensor->strides, tensor->ndim);
     mmi_pickle_put_bool(out, tensor->requires_grad);
     mmi_pickle_put_class(out, "collections.OrderedDict");
     mmi_pickle_put_op(out, ')');
@@ -189,33 +139,27 @@ static bool is_valid(const mm_pth_tensor *tensor, const void *memory)
     return !mmi_is_pending();
 }
 
-/* Packs the elements, puts them into a file and that into the pickle. */
-static bool put_packed(mmi_pickle_writer *out, const mm_pth_tensor *tensor,
-                       const unsigned char *memory)
+/* Puts the elements, one behind the other, into a file and that into the pickle. */
+static bool put_packed(mmi_pickle_writer *out, const mm_pth_tensor *tensor)
 {
-    int64_t strides[MM_MAX_DIM];
-    size_t count = measure(tensor, strides);
-    size_t item_size = mmi_pth_dtype_size(tensor->dtype);
+    mm_pth_tensor packed = *tensor;
     size_t file_size = 0;
-    const unsigned char *elements =
-        count > 0 ? memory + (size_t)tensor->offset * item_size : NULL;
-    unsigned char *packed = NULL;
+    void *owned = NULL;
+    const void *elements = mmi_pth_elements(tensor, &owned);
+    void *file = NULL;
 
-    if (count > 0 && !is_packed(tensor, strides)) {
-        packed = mm_realloc(NULL, count * item_size + 1);
-        if (packed == NULL) {
-            return false;
-        }
-        pack(tensor, memory, item_size, count, packed);
-        elements = packed;
+    if (!mmi_is_pending() && !mmi_pth_set_dense(&packed)) {
+        mm_raise(MM_EDATA, "could not write pickle: a tensor claims too many elements");
     }
-    void *file = storage_file(elements, count, tensor->dtype, &file_size);
-
-    mm_free(packed);
+    if (!mmi_is_pending()) {
+        file = storage_file(elements, (size_t)mmi_pth_numel(tensor), tensor->dtype,
+                            &file_size);
+    }
+    mm_free(owned);
     if (file == NULL) {
         return false;
     }
-    put_tensor(out, tensor, strides, file, file_size);
+    put_tensor(out, &packed, file, file_size);
     mm_free(file);
     return true;
 }
@@ -234,7 +178,7 @@ static bool put_object(void *user, mmi_pickle_writer *out, const mm_value *objec
     const void *memory =
         tensor.storage != NULL ? mm_pth_storage_data(tensor.storage) : tensor.memory;
 
-    return is_valid(&tensor, memory) && put_packed(out, &tensor, memory);
+    return is_valid(&tensor, memory) && put_packed(out, &tensor);
 }
 
 mm_status mm_pth_write_pickle(const mm_pth_write_args *args)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "fileio/pth_elements.h"
 #include "fileio/safetensors.h"
 #include "mmengine/fileio.h"
 #include "mmengine/memory.h"
@@ -142,23 +143,13 @@ static int read_numbers(const mm_value *list, int64_t *out, int most)
     return (int)count;
 }
 
-/* Strides of a dense tensor and its bytes; false if they are too many to count. */
+/* Makes the tensor dense and says its bytes; false if they are too many to count. */
 static bool lay_out(mm_pth_tensor *tensor, uint64_t *out_bytes)
 {
-    uint64_t count = 1;
-
-    for (int i = tensor->ndim; i > 0; i--) {
-        uint64_t size = (uint64_t)tensor->sizes[i - 1];
-        tensor->strides[i - 1] = (int64_t)count;
-        if (size != 0 && count > INT64_MAX / 16 / size) {
-            return false;
-        }
-        count *= size > 0 ? size : 1; /* PyTorch's strides of empty tensors */
+    if (!mmi_pth_set_dense(tensor)) {
+        return false;
     }
-    for (int i = 0; i < tensor->ndim; i++) {
-        count = tensor->sizes[i] == 0 ? 0 : count;
-    }
-    *out_bytes = count * mmi_pth_dtype_size(tensor->dtype);
+    *out_bytes = (uint64_t)mmi_pth_numel(tensor) * mmi_pth_dtype_size(tensor->dtype);
     return true;
 }
 

@@ -20,13 +20,6 @@ enum {
     UTF8_NAMES = 0x800 /* flag of each entry */
 };
 
-static void put_little(mmi_str *out, uint64_t number, int size)
-{
-    for (int i = 0; i < size; i++) {
-        mmi_str_add_char(out, (char)(unsigned char)(number >> (8 * i)));
-    }
-}
-
 static uint64_t low32(uint64_t number)
 {
     return number < UINT32_MAX ? number : UINT32_MAX;
@@ -51,15 +44,15 @@ static void flush(mmi_zip_writer *writer, mmi_str *out)
 /* The fields that local header and directory entry share. */
 static void put_common(mmi_str *out, const mmi_zip_member *member)
 {
-    put_little(out, is_wide(member) ? 45 : 20, 2); /* version needed */
-    put_little(out, UTF8_NAMES, 2);
-    put_little(out, MMI_ZIP_STORED, 2);
-    put_little(out, 0, 2);    /* time */
-    put_little(out, 0x21, 2); /* 1980-01-01 */
-    put_little(out, member->crc, 4);
-    put_little(out, low32(member->size), 4);
-    put_little(out, low32(member->size), 4);
-    put_little(out, strlen(member->name), 2);
+    mmi_str_add_little(out, is_wide(member) ? 45 : 20, 2); /* version needed */
+    mmi_str_add_little(out, UTF8_NAMES, 2);
+    mmi_str_add_little(out, MMI_ZIP_STORED, 2);
+    mmi_str_add_little(out, 0, 2);    /* time */
+    mmi_str_add_little(out, 0x21, 2); /* 1980-01-01 */
+    mmi_str_add_little(out, member->crc, 4);
+    mmi_str_add_little(out, low32(member->size), 4);
+    mmi_str_add_little(out, low32(member->size), 4);
+    mmi_str_add_little(out, strlen(member->name), 2);
 }
 
 static void put_local(mmi_zip_writer *writer, const mmi_zip_member *member)
@@ -71,16 +64,16 @@ static void put_local(mmi_zip_writer *writer, const mmi_zip_member *member)
 
     mmi_str_add_n(&out, "PK\3\4", 4);
     put_common(&out, member);
-    put_little(&out, extra64 + 4 + padding, 2);
+    mmi_str_add_little(&out, extra64 + 4 + padding, 2);
     mmi_str_add(&out, member->name);
     if (extra64 > 0) {
-        put_little(&out, 1, 2);
-        put_little(&out, 2 * 8, 2);
-        put_little(&out, member->size, 8);
-        put_little(&out, member->size, 8);
+        mmi_str_add_little(&out, 1, 2);
+        mmi_str_add_little(&out, 2 * 8, 2);
+        mmi_str_add_little(&out, member->size, 8);
+        mmi_str_add_little(&out, member->size, 8);
     }
     mmi_str_add_n(&out, "FB", 2);
-    put_little(&out, padding, 2);
+    mmi_str_add_little(&out, padding, 2);
     for (size_t i = 0; i < padding; i++) {
         mmi_str_add_char(&out, '\0');
     }
@@ -96,20 +89,20 @@ static void put_entry(mmi_str *out, const mmi_zip_member *member)
     size_t extra = is_wide(member) ? 4 + (size_t)(behind - first) * 8 : 0;
 
     mmi_str_add_n(out, "PK\1\2", 4);
-    put_little(out, is_wide(member) ? 45 : 20, 2); /* version made by */
+    mmi_str_add_little(out, is_wide(member) ? 45 : 20, 2); /* version made by */
     put_common(out, member);
-    put_little(out, extra, 2);
-    put_little(out, 0, 2); /* comment */
-    put_little(out, 0, 2); /* disk */
-    put_little(out, 0, 2); /* internal attributes */
-    put_little(out, 0, 4); /* external attributes */
-    put_little(out, low32(member->header), 4);
+    mmi_str_add_little(out, extra, 2);
+    mmi_str_add_little(out, 0, 2); /* comment */
+    mmi_str_add_little(out, 0, 2); /* disk */
+    mmi_str_add_little(out, 0, 2); /* internal attributes */
+    mmi_str_add_little(out, 0, 4); /* external attributes */
+    mmi_str_add_little(out, low32(member->header), 4);
     mmi_str_add(out, member->name);
     if (extra > 0) {
-        put_little(out, 1, 2);
-        put_little(out, extra - 4, 2);
+        mmi_str_add_little(out, 1, 2);
+        mmi_str_add_little(out, extra - 4, 2);
         for (int i = first; i < behind; i++) {
-            put_little(out, wide[i], 8);
+            mmi_str_add_little(out, wide[i], 8);
         }
     }
 }
@@ -180,26 +173,26 @@ void mmi_zip_finish(mmi_zip_writer *writer)
     uint64_t size = out.size;
     if (count >= UINT16_MAX || begin >= UINT32_MAX || size >= UINT32_MAX) {
         mmi_str_add_n(&out, "PK\6\6", 4);
-        put_little(&out, 44, 8); /* bytes of this record behind here */
-        put_little(&out, 45, 2);
-        put_little(&out, 45, 2);
-        put_little(&out, 0, 8); /* disks */
-        put_little(&out, count, 8);
-        put_little(&out, count, 8);
-        put_little(&out, size, 8);
-        put_little(&out, begin, 8);
+        mmi_str_add_little(&out, 44, 8); /* bytes of this record behind here */
+        mmi_str_add_little(&out, 45, 2);
+        mmi_str_add_little(&out, 45, 2);
+        mmi_str_add_little(&out, 0, 8); /* disks */
+        mmi_str_add_little(&out, count, 8);
+        mmi_str_add_little(&out, count, 8);
+        mmi_str_add_little(&out, size, 8);
+        mmi_str_add_little(&out, begin, 8);
         mmi_str_add_n(&out, "PK\6\7", 4);
-        put_little(&out, 0, 4);
-        put_little(&out, begin + size, 8);
-        put_little(&out, 1, 4);
+        mmi_str_add_little(&out, 0, 4);
+        mmi_str_add_little(&out, begin + size, 8);
+        mmi_str_add_little(&out, 1, 4);
     }
     mmi_str_add_n(&out, "PK\5\6", 4);
-    put_little(&out, 0, 4); /* disks */
-    put_little(&out, count < UINT16_MAX ? count : UINT16_MAX, 2);
-    put_little(&out, count < UINT16_MAX ? count : UINT16_MAX, 2);
-    put_little(&out, low32(size), 4);
-    put_little(&out, low32(begin), 4);
-    put_little(&out, 0, 2);
+    mmi_str_add_little(&out, 0, 4); /* disks */
+    mmi_str_add_little(&out, count < UINT16_MAX ? count : UINT16_MAX, 2);
+    mmi_str_add_little(&out, count < UINT16_MAX ? count : UINT16_MAX, 2);
+    mmi_str_add_little(&out, low32(size), 4);
+    mmi_str_add_little(&out, low32(begin), 4);
+    mmi_str_add_little(&out, 0, 2);
     flush(writer, &out);
 }
 

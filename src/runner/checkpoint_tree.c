@@ -184,14 +184,11 @@ mm_value *mmi_tree_new_tensor(mmi_tree_memory *memory, const mm_pth_tensor *like
                             .ndim = like->ndim,
                             .requires_grad = like->requires_grad,
                             .is_parameter = like->is_parameter};
-    int64_t stride = 1;
 
-    for (int i = like->ndim; i > 0; i--) {
-        int64_t size = like->sizes[i - 1];
-
-        tensor.sizes[i - 1] = size;
-        tensor.strides[i - 1] = stride;
-        stride = size > 0 && stride <= INT64_MAX / size ? stride * size : stride;
+    memcpy(tensor.sizes, like->sizes, sizeof(tensor.sizes));
+    if (!mmi_pth_set_dense(&tensor)) {
+        (void)mm_raise(MM_EDATA, "a tensor claims too many elements");
+        return NULL;
     }
     tensor.memory_bytes = (size_t)mmi_pth_numel(like) * mm_dtype_size(dtype);
     void *data = mm_realloc(NULL, tensor.memory_bytes + 1);
