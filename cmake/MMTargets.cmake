@@ -229,6 +229,22 @@ function(mm_program_tests)
   endforeach()
 endfunction()
 
+# tests/zoo/test_*.c: one program each; what is private to the zoo they include as files.
+function(mm_zoo_tests)
+  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/zoo/test_*.c)
+  foreach(test IN LISTS tests)
+    get_filename_component(name ${test} NAME_WE)
+    set(target zoo_${name})
+    add_executable(${target} ${test})
+    mm_flags(${target})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests
+                                                 ${PROJECT_SOURCE_DIR}/zoo)
+    target_link_libraries(${target} PRIVATE mmengine ${CMOCKA})
+    add_test(NAME zoo/${name} COMMAND ${target}
+             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
+  endforeach()
+endfunction()
+
 # tests/<folder>/test_*.c: one program each, linked with that folder and those before it.
 # tests/torch/test_*.c: one program for all of them, since libtorch takes 0.3 s to load;
 # each file defines `int test_<name>(void)`, which runs a cmocka group; other .c files there
@@ -256,6 +272,9 @@ function(mm_tests)
   endforeach()
   if(TARGET mm_cli)
     mm_program_tests()
+  endif()
+  if(TARGET mmengine_zoo)
+    mm_zoo_tests()
   endif()
   file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/torch/test_*.c)
   if(tests AND TARGET mmengine_torch)
