@@ -211,21 +211,25 @@ mm_status mmi_amp_step(void *self, mm_optim_wrapper *wrapper)
 
 static mm_status parse_dtype(struct amp *amp)
 {
+    static const char *const names[] = {"float16", "bfloat16", "float32", "float64"};
+    static const mm_dtype dtypes[] = {MM_DTYPE_F16, MM_DTYPE_BF16, MM_DTYPE_F32,
+                                      MM_DTYPE_F64};
     mmi_amp *common = &amp->common;
 
     if (amp->dtype_name == NULL) {
         return MM_OK;
     }
-    if (mm_dtype_parse(amp->dtype_name, &common->dtype) < 0) {
-        return mm_pending();
+    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
+        if (strcmp(amp->dtype_name, names[i]) == 0) {
+            common->dtype = dtypes[i];
+            return MM_OK;
+        }
     }
-    if (common->dtype != MM_DTYPE_F16 && common->dtype != MM_DTYPE_BF16 &&
-        common->dtype != MM_DTYPE_F32 && common->dtype != MM_DTYPE_F64) {
-        return mm_raise(MM_ECONFIG,
-                        "dtype is '%s': float16, bfloat16, float32 or float64",
-                        amp->dtype_name);
-    }
-    return MM_OK;
+    (void)mm_raise(MM_ECONFIG,
+                   "dtype is '%s': 'float16', 'bfloat16', 'float32' or 'float64' is "
+                   "needed",
+                   amp->dtype_name);
+    return mm_error_hint_nearest(amp->dtype_name, names, 4);
 }
 
 static mm_status amp_init(void *self)

@@ -6,6 +6,7 @@
 #include "base/suggest.h"
 #include "mmengine/memory.h"
 #include "optim/optim_wrapper.h"
+#include "registry/registry.h"
 
 static mm_build_args wrapper_args(mm_value *config, const char *scope, const char *path)
 {
@@ -165,7 +166,8 @@ static mm_status check_one(void *scope, const char *name, mm_value *config,
     mm_build_args args = wrapper_args(config, scope, path);
     (void)name;
 
-    return mm_build_check(&args) < 0 ? mm_pending() : check_groups(config, scope, path);
+    return mmi_wrapper_check_values(&args) < 0 ? mm_pending()
+                                               : check_groups(config, scope, path);
 }
 
 mm_status mm_optim_wrapper_check(mm_value *config, const char *scope, const char *path)
@@ -192,6 +194,7 @@ static mm_optim_wrapper *build_one(mm_module *model, mm_value *config,
 
     if (settings->optimizer == NULL) {
         (void)mm_raise(MM_ECONFIG, "%s needs an optimizer", path);
+        (void)mm_error_locate(mmi_config_source(config, "type"));
         goto done;
     }
     groups = mm_optimizer_new_groups(settings->optimizer);
@@ -216,7 +219,8 @@ struct several {
     mm_optim_wrapper *dict;
 };
 
-static mm_status no_part(const mm_module *model, const char *name, const char *path)
+static mm_status no_part(const mm_module *model, const char *name,
+                         const mm_value *config, const char *path)
 {
     mmi_suggest near = {.word = name};
     const char *child;
@@ -227,7 +231,7 @@ static mm_status no_part(const mm_module *model, const char *name, const char *p
         mmi_suggest_add(&near, child);
     }
     mmi_suggest_hint(&near);
-    return mm_pending();
+    return mm_error_locate(mmi_config_source(config, "type"));
 }
 
 static mm_status add_one(void *user, const char *name, mm_value *config,
@@ -237,7 +241,7 @@ static mm_status add_one(void *user, const char *name, mm_value *config,
     mm_module *part = mm_module_find(self->model, name);
 
     if (part == NULL)
-        return no_part(self->model, name, path);
+        return no_part(self->model, name, config, path);
     mm_optim_wrapper *wrapper = build_one(part, config, self->scope, path);
 
     if (wrapper == NULL)

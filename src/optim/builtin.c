@@ -21,6 +21,7 @@ const mm_component *const mmi_optim_components[] = {
     &mmi_radam_schedule_free,
     &mmi_optim_wrapper,
     &mmi_amp_optim_wrapper,
+    &mmi_apex_optim_wrapper,
     &mmi_default_constructor,
     &mmi_layer_decay_constructor,
     FORMS(constant),

@@ -20,6 +20,7 @@ extern const mm_component mmi_adamw_schedule_free;
 extern const mm_component mmi_radam_schedule_free;
 extern const mm_component mmi_optim_wrapper;
 extern const mm_component mmi_amp_optim_wrapper;
+extern const mm_component mmi_apex_optim_wrapper;
 extern const mm_component mmi_default_constructor;
 extern const mm_component mmi_layer_decay_constructor;
 

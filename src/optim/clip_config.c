@@ -28,41 +28,57 @@ static mm_status unknown_key(const mm_value *config, size_t index, bool by_value
     return mm_error_locate(mm_dict_source_at(config, index));
 }
 
-/* A number, or what float() makes of a text in Python. */
-static double parse_number(const mm_value *value)
+/* A number, or what float() makes of a text in Python. `key` is its name in messages.
+ */
+static double parse_number(const char *key, const mm_value *value)
 {
-    if (mm_value_kind(value) != MM_KIND_STR) {
+    char *shown;
+
+    if (mm_value_kind(value) == MM_KIND_F64 || mm_value_kind(value) == MM_KIND_I64) {
         return mm_value_f64(value);
     }
-    const char *text = mm_value_str(value);
-
-    if (strcmp(text, "inf") == 0 || strcmp(text, "-inf") == 0) {
-        return text[0] == '-' ? -INFINITY : INFINITY;
+    if (mm_value_kind(value) == MM_KIND_STR &&
+        (strcmp(mm_value_str(value), "inf") == 0 ||
+         strcmp(mm_value_str(value), "-inf") == 0)) {
+        return mm_value_str(value)[0] == '-' ? -INFINITY : INFINITY;
     }
-    mm_raise(MM_ECONFIG, "a number or 'inf' is needed, got '%s'", text);
+    shown = mm_value_repr(value);
+    mm_raise(MM_ECONFIG, "clip_grad.%s is %s: a number or 'inf' is needed", key,
+             shown != NULL ? shown : "?");
+    mm_free(shown);
     return 0.0;
 }
 
 /* What no norm or value may exceed. PyTorch takes a negative one, which would turn the
  * gradients around. */
-static double parse_limit(const mm_value *value)
+static double parse_limit(const char *key, const mm_value *value)
 {
-    double limit = parse_number(value);
+    double limit = parse_number(key, value);
 
     if (!mm_has_error() && !(limit >= 0.0)) {
-        mm_raise(MM_ECONFIG, "a limit of 0 or more is needed, got %g", limit);
+        mm_raise(MM_ECONFIG, "clip_grad.%s is %g: 0 or more is needed", key, limit);
     }
     return limit;
 }
 
-static double parse_norm_type(const mm_value *value)
+static double parse_norm_type(const char *key, const mm_value *value)
 {
-    double order = parse_number(value);
+    double order = parse_number(key, value);
 
     if (!mm_has_error() && isnan(order)) {
-        mm_raise(MM_ECONFIG, "a number or 'inf' is needed, got nan");
+        mm_raise(MM_ECONFIG, "clip_grad.%s is nan: a number or 'inf' is needed", key);
     }
     return order;
+}
+
+static bool parse_bool(const char *key, const mm_value *value)
+{
+    if (mm_value_kind(value) != MM_KIND_BOOL) {
+        mm_raise(MM_ECONFIG, "clip_grad.%s is of type %s: True or False is needed", key,
+                 mm_value_type_name(value));
+        return false;
+    }
+    return mm_value_is_true(value);
 }
 
 static mm_status parse_entry(const mm_value *config, size_t index, mmi_clip *out)
@@ -77,21 +93,17 @@ static mm_status parse_entry(const mm_value *config, size_t index, mmi_clip *out
         return MM_OK;
     }
     if (out->by_value && strcmp(key, "clip_value") == 0) {
-        out->clip_value = parse_limit(value);
+        out->clip_value = parse_limit(key, value);
     } else if (out->by_norm && strcmp(key, "max_norm") == 0) {
-        out->max_norm = parse_limit(value);
+        out->max_norm = parse_limit(key, value);
     } else if (out->by_norm && strcmp(key, "norm_type") == 0) {
-        out->norm_type = parse_norm_type(value);
+        out->norm_type = parse_norm_type(key, value);
     } else if (out->by_norm && strcmp(key, "error_if_nonfinite") == 0) {
-        out->error_if_nonfinite = mm_value_is_true(value);
+        out->error_if_nonfinite = parse_bool(key, value);
     } else {
         return unknown_key(config, index, out->by_value);
     }
-    if (mm_has_error()) {
-        mm_error_frame("in clip_grad.%s", key);
-        return mm_error_locate(mm_dict_source_at(config, index));
-    }
-    return MM_OK;
+    return mm_error_locate(mm_dict_source_at(config, index));
 }
 
 mm_status mmi_clip_parse(const mm_value *config, mmi_clip *out)
@@ -119,7 +131,8 @@ mm_status mmi_clip_parse(const mm_value *config, mmi_clip *out)
     clip.by_norm = strcmp(name, "norm") == 0;
     clip.by_value = strcmp(name, "value") == 0;
     if (!clip.by_norm && !clip.by_value) {
-        mm_raise(MM_ECONFIG, "clip_grad.type is 'norm' or 'value', got '%s'", name);
+        mm_raise(MM_ECONFIG, "clip_grad.type is '%s': 'norm' or 'value' is needed",
+                 name);
         return mm_error_locate(mm_dict_source(config, "type"));
     }
     const char *needed = clip.by_norm ? "max_norm" : "clip_value";

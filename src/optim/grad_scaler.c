@@ -23,19 +23,19 @@ void mmi_scaler_init(mmi_scaler *scaler)
     };
 }
 
-static mm_status check_positive(double scale)
+static mm_status check_positive(double scale, const char *name)
 {
     float rounded = (float)scale;
 
     if (!mm_has_error() && !(isfinite(rounded) && rounded > 0.0F)) {
-        (void)mm_raise(MM_ECONFIG, "a scale above 0 is needed, got %g", scale);
+        (void)mm_raise(MM_ECONFIG, "%s is %g: a number above 0 is needed", name, scale);
     }
     return mm_pending();
 }
 
 mm_status mmi_scaler_fix(mmi_scaler *scaler, double scale)
 {
-    if (check_positive(scale) >= 0) {
+    if (check_positive(scale, "loss_scale") >= 0) {
         scaler->is_static = true;
         scaler->static_scale = scale;
         scaler->scale = (double)(float)scale;
@@ -47,7 +47,8 @@ static void read_interval(mmi_scaler *scaler, const mm_value *value)
 {
     scaler->growth_interval = mm_value_i64(value);
     if (!mm_has_error() && scaler->growth_interval < 0) {
-        (void)mm_raise(MM_ECONFIG, "0 or more steps are needed, got %lld",
+        (void)mm_raise(MM_ECONFIG,
+                       "loss_scale.growth_interval is %lld: 0 or more steps are needed",
                        (long long)scaler->growth_interval);
     }
 }
@@ -55,7 +56,8 @@ static void read_interval(mmi_scaler *scaler, const mm_value *value)
 static void read_enabled(mmi_scaler *scaler, const mm_value *value)
 {
     if (mm_value_kind(value) != MM_KIND_BOOL) {
-        (void)mm_raise(MM_ETYPE, "True or False is needed, got %s",
+        (void)mm_raise(MM_ECONFIG,
+                       "loss_scale.enabled is of type %s: True or False is needed",
                        mm_value_type_name(value));
         return;
     }
@@ -68,7 +70,7 @@ static mm_status unknown_entry(const char *key)
                                         "growth_interval", "enabled"};
     mmi_suggest near = {.word = key != NULL ? key : ""};
 
-    (void)mm_raise(MM_ECONFIG, "GradScaler has no option '%s'", near.word);
+    (void)mm_raise(MM_ECONFIG, "loss_scale has no option '%s'", near.word);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         mmi_suggest_add(&near, names[i]);
     }
@@ -82,19 +84,22 @@ static mm_status parse_entry(mmi_scaler *scaler, const char *key, const mm_value
         double scale = mm_value_f64(value);
 
         scaler->scale = (double)(float)scale;
-        (void)check_positive(scale);
+        (void)check_positive(scale, "loss_scale.init_scale");
     } else if (key != NULL && strcmp(key, "growth_factor") == 0) {
         scaler->growth_factor = mm_value_f64(value);
         if (!mm_has_error() && !(scaler->growth_factor > 1.0)) {
-            (void)mm_raise(MM_ECONFIG, "a factor above 1 is needed, got %g",
+            (void)mm_raise(MM_ECONFIG,
+                           "loss_scale.growth_factor is %g: a factor above 1 is needed",
                            scaler->growth_factor);
         }
     } else if (key != NULL && strcmp(key, "backoff_factor") == 0) {
         double factor = scaler->backoff_factor = mm_value_f64(value);
 
         if (!mm_has_error() && !(factor > 0.0 && factor < 1.0)) {
-            (void)mm_raise(MM_ECONFIG, "a factor between 0 and 1 is needed, got %g",
-                           factor);
+            (void)mm_raise(
+                MM_ECONFIG,
+                "loss_scale.backoff_factor is %g: a factor between 0 and 1 is needed",
+                factor);
         }
     } else if (key != NULL && strcmp(key, "growth_interval") == 0) {
         read_interval(scaler, value);
@@ -112,7 +117,8 @@ static mm_status parse_dict(mmi_scaler *scaler, const mm_value *dict)
         const char *key = mm_dict_name_at(dict, i);
 
         if (parse_entry(scaler, key, mm_dict_at(dict, i)) < 0) {
-            mm_error_frame("in loss_scale.%s", key != NULL ? key : "?");
+            if (mm_pending() == MM_ETYPE)
+                (void)mm_error_frame("in loss_scale.%s", key != NULL ? key : "?");
             return mm_error_locate(mm_dict_source_at(dict, i));
         }
     }
@@ -142,7 +148,8 @@ mm_status mmi_scaler_parse(mmi_scaler *scaler, const mm_value *loss_scale)
     }
     char *shown = mm_value_repr(loss_scale);
 
-    (void)mm_raise(MM_ECONFIG, "loss_scale is 'dynamic', a number or a dict, got %s",
+    (void)mm_raise(MM_ECONFIG,
+                   "loss_scale is %s: 'dynamic', a number or a dict is needed",
                    shown != NULL ? shown : "?");
     mm_free(shown);
     return mm_pending();

@@ -68,6 +68,10 @@ void mmi_optim_wrapper_report(mm_optim_wrapper *wrapper, const char *name,
 mm_status mmi_optim_wrapper_check_single(const mm_optim_wrapper *wrapper,
                                          const char *what);
 
+/** Checks a wrapper's config, values included. Under an audit only what the audit does
+ * not see is raised. */
+mm_status mmi_wrapper_check_values(const mm_build_args *args);
+
 /** An empty wrapper or dict. */
 mm_optim_wrapper *mmi_optim_wrapper_allocate(void);
 

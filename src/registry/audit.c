@@ -30,19 +30,45 @@ bool mmi_audit_is_on(void)
     return current != NULL;
 }
 
-/* Reports the pending error as a finding and clears it. */
+/* "cfg.py:3:7: text" is divided into the place and the text; else NULL. Places were put
+ * there by mm_error_locate(). */
+static const char *split_place(const char *message, mm_source *out)
+{
+    const char *colon = strchr(message, ':');
+    char file[MM_ERROR_MESSAGE_SIZE];
+    int line = 0;
+    int column = 0;
+    int used = 0;
+
+    while (colon != NULL && colon[1] != ' ') {
+        if (sscanf(colon, ":%d:%d: %n", &line, &column, &used) == 2 && used > 0) {
+            (void)snprintf(file, sizeof(file), "%.*s", (int)(colon - message), message);
+            *out = (mm_source){mm_intern(file), (int32_t)line, (int32_t)column};
+            return out->file != NULL ? colon + used : NULL;
+        }
+        colon = strchr(colon + 1, ':');
+    }
+    return NULL;
+}
+
+/* Reports the pending error as a finding and clears it. A place that it has already is
+ * the nearer one. */
 static mm_status report(enum mmi_finding_kind kind, const mm_source *source,
                         const char *path, const char *type, const char *library)
 {
     mm_error error;
+    mm_source place;
 
     if (!mm_has_error() || mm_pending() == MM_ENOMEM)
         return mm_pending();
     (void)mm_error_take(&error);
-    current->report(current->user,
-                    &(struct mmi_finding){kind, source, path, type, library,
-                                          error.message, error.hint});
-    return MM_OK;
+    const char *text = split_place(error.message, &place);
+
+    current->report(
+        current->user,
+        &(struct mmi_finding){kind, text != NULL ? &place : source, path, type, library,
+                              text != NULL ? text : error.message, error.hint});
+    return mm_pending();
 }
 
 mm_status mmi_report_fault(const mm_source *source, const char *path)
@@ -420,13 +446,20 @@ bool mmi_audit_knows_scope(const char *scope)
 /* --- places of unknown meaning --- */
 
 /* Keys below which `type` is a word of its own: the operator of non-maximum
- * suppression; mmagic's pictures; mmrazor's recorders, to which an ending is added. */
+ * suppression; how gradients are clipped; mmagic's pictures; mmrazor's recorders, to
+ * which an ending is added. */
 static bool is_own_vocabulary(const char *key)
 {
-    static const char *const keys[] = {
-        "nms",       "metainfo",          "vis_kwargs_list",   "dream_booth_lora_cfg",
-        "recorders", "student_recorders", "teacher_recorders", "distill_deliveries",
-        NULL};
+    static const char *const keys[] = {"nms",
+                                       "metainfo",
+                                       "vis_kwargs_list",
+                                       "dream_booth_lora_cfg",
+                                       "recorders",
+                                       "student_recorders",
+                                       "teacher_recorders",
+                                       "distill_deliveries",
+                                       "clip_grad",
+                                       NULL};
 
     for (size_t i = 0; keys[i] != NULL; i++) {
         if (strcmp(keys[i], key) == 0)

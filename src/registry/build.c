@@ -182,6 +182,7 @@ static mm_instance *build_dict(const mm_build_args *args)
                                 instance};
 
     if (mmi_options_read(&reader) != MM_OK || mm_instance_start(instance) < 0) {
+        (void)mmi_config_locate(args->config);
         add_frame(args, &plan);
         mm_instance_unref(instance);
         return NULL;

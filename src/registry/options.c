@@ -20,6 +20,20 @@ const mm_source *mmi_config_source(const mm_value *config, const char *key)
     return source != NULL ? source : mm_dict_source_at(config, 0);
 }
 
+mm_status mmi_config_locate(const mm_value *config)
+{
+    const mm_error *error = mm_error_peek();
+    const char *text = error != NULL ? error->message : "";
+    size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyz_0123456789");
+    char word[64];
+
+    if (size == 0 || size >= sizeof(word))
+        return mm_pending();
+    memcpy(word, text, size);
+    word[size] = '\0';
+    return mm_error_locate(mm_dict_source(config, word));
+}
+
 /* --- defaults --- */
 
 /* Reads a default that is written as config text, through the same door. */

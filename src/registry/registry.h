@@ -90,6 +90,9 @@ struct mmi_reader {
 mm_status mmi_options_read(const struct mmi_reader *reader);
 /* The place of an entry of the config, else of its `type`, else of its first entry. */
 const mm_source *mmi_config_source(const mm_value *config, const char *key);
+/* Places the pending error at the option whose name its message begins with: "betas[1]
+ * is 1.5", "dtype is 'int8'". Returns the pending code. */
+mm_status mmi_config_locate(const mm_value *config);
 /* Stores defaults only. */
 mm_status mmi_options_default(mm_instance *instance);
 

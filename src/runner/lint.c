@@ -9,6 +9,7 @@
 
 #include "base/suggest.h"
 #include "base/vec.h"
+#include "optim/optim_wrapper.h"
 #include "registry/audit.h"
 #include "registry/registry.h"
 #include "runner/internal.h"
@@ -226,7 +227,8 @@ static bool makes_several(const mm_value *constructor)
 static bool has_own_constructor(const struct lint *lint)
 {
     const mm_value *optim = section(lint, "optim_wrapper");
-    const mm_value *constructor = mmi_find_in(optim, "constructor");
+    const mm_value *constructor =
+        mm_value_kind(optim) == MM_KIND_DICT ? mmi_find_in(optim, "constructor") : NULL;
 
     if (has_many_optimizers(optim) && makes_several(constructor))
         return false;
@@ -236,13 +238,18 @@ static bool has_own_constructor(const struct lint *lint)
 
 static void check_wrapper(struct lint *lint, mm_value *config, const char *path)
 {
-    (void)mm_build_check(&(mm_build_args){
+    mm_build_args args = {
         .registry = "optim_wrappers",
         .config = config,
         .scope = lint->runner.scope,
         .path = path,
         .default_type = "OptimWrapper",
-    });
+    };
+
+    (void)mm_build_check(&args);
+    args.interface = MM_INTERFACE_OPTIM_WRAPPER;
+    (void)mmi_wrapper_check_values(&args);
+    (void)mmi_audit_take(mmi_config_source(config, "type"), path);
 }
 
 static void check_wrappers(struct lint *lint, mm_value *optim)
@@ -275,6 +282,12 @@ static void check_optim(struct lint *lint)
                                 : NULL;
 
     lint->is_needed = (lint->args->flags & MM_LINT_TEST) == 0;
+    if (optim != NULL && mm_value_kind(optim) != MM_KIND_DICT) {
+        (void)mm_raise(MM_ECONFIG, "optim_wrapper is of type %s: a dict is needed",
+                       mm_value_type_name(optim));
+        settle(lint, "optim_wrapper");
+        return;
+    }
     if (constructor != NULL &&
         !(has_many_optimizers(optim) && makes_several(constructor)))
         mmi_audit_name(&(mm_build_args){.registry = "optim_wrapper_constructors",
