@@ -12,35 +12,7 @@
 #ifndef MMI_KERNELS_KERNELS_H
 #define MMI_KERNELS_KERNELS_H
 
-#include "mmengine/update_rule.h"
-
-/** @name Coefficients of update rules
- * The first argument of an update kernel. Doubles, as Python has them: the kernels
- * round each to float once, as ATen rounds its scalars, and the operators of
- * numerics='reference' take them as they are.
- * @{
- */
-/** SGD; states: the momentum buffer, lazy. */
-typedef struct mmi_sgd_rule {
-    bool nesterov;
-    double weight_decay; /**< 0: none */
-    double momentum;     /**< 0: no buffer */
-    double one_minus_dampening;
-    double neg_lr;
-} mmi_sgd_rule;
-
-/** Adam and AdamW; states: the average, that of squares, the largest one or NULL. */
-typedef struct mmi_adam_rule {
-    double param_factor; /**< 1 - lr * weight_decay for AdamW; else 1 */
-    double weight_decay; /**< through the gradient; 0: none */
-    double lerp_weight;  /**< 1 - beta1 */
-    double beta2;
-    double one_minus_beta2;
-    double bias2_sqrt; /**< sqrt(1 - beta2^step) */
-    double eps;
-    double neg_step_size; /**< -lr / (1 - beta1^step) */
-} mmi_adam_rule;
-/** @} */
+#include "kernels/update.h"
 
 /** One row or plane of pixels for normalisation: out = (in - mean) / std. */
 typedef struct mmi_norm_row {
@@ -57,8 +29,18 @@ typedef struct mmi_norm_row {
 typedef struct mmi_kernels {
     const char *name; /**< "baseline", "avx2", "avx512" */
     bool has_fma;     /**< rounds a * b + c once where ATen does */
+    /** @name Update rules; their coefficients are in update.h @{ */
     mm_update_fn sgd;
     mm_update_fn adam;
+    mm_update_fn adamax;
+    mm_update_fn nadam;
+    mm_update_fn radam;
+    mm_update_fn adagrad;
+    mm_update_fn adadelta;
+    mm_update_fn rmsprop;
+    mm_update_fn rprop;
+    mm_update_fn asgd;
+    /** @} */
     /** Sum of squares, in double, in an order that is the same in all variants. */
     double (*sum_squares)(const float *x, int64_t count);
     /** Largest magnitude; NaN if there is one. */

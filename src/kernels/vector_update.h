@@ -74,8 +74,8 @@ MMI_INLINE void adam_loop(bool decay, bool amsgrad, bool low, const mmi_adam_rul
     float *restrict avg_sq = memory->states[1];
     float *restrict max_sq = memory->states[2];
     const float factor = memory->grad_factor;
-    const float param_factor = (float)rule->param_factor;
-    const float weight_decay = (float)rule->weight_decay;
+    const float param_factor = (float)rule->decay.param_factor;
+    const float weight_decay = (float)rule->decay.weight_decay;
     const float lerp_weight = (float)rule->lerp_weight;
     const float pull = low ? lerp_weight : lerp_weight - 1.0F;
     const float beta2 = (float)rule->beta2;
@@ -148,6 +148,353 @@ static void adam(const void *coefficients, const mm_update_memory *memory)
 {
     const mmi_adam_rule *rule = coefficients;
 
-    MMI_FOR_CASES(adam_loop, rule->weight_decay != 0.0, memory->states[2] != NULL,
+    MMI_FOR_CASES(adam_loop, rule->decay.weight_decay != 0.0, memory->states[2] != NULL,
                   is_low(rule->lerp_weight));
+}
+
+/* Order of operations: torch/optim/adamax.py, _single_tensor_adamax. */
+MMI_INLINE void adamax_loop(bool decay, bool unused, bool low,
+                            const mmi_adamax_rule *rule, const mm_update_memory *memory)
+{
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict avg = memory->states[0];
+    float *restrict norm = memory->states[1];
+    const float factor = memory->grad_factor;
+    const float weight_decay = (float)rule->decay.weight_decay;
+    const float lerp_weight = (float)rule->lerp_weight;
+    const float pull = low ? lerp_weight : lerp_weight - 1.0F;
+    const float beta2 = (float)rule->beta2;
+    const float eps = (float)rule->eps;
+    const float neg_step_size = (float)rule->neg_step_size;
+
+    (void)unused;
+    for (int64_t i = 0; i < memory->count; i++) {
+        float p = param[i];
+        float g = grad[i] * factor;
+
+        if (decay)
+            g = MADD(p, weight_decay, g);
+        float m = avg[i];
+
+        m = MADD(pull, g - m, low ? m : g);
+        float largest = max_nan(norm[i] * beta2, fabsf(g) + eps);
+
+        avg[i] = m;
+        norm[i] = largest;
+        param[i] = p + (neg_step_size * m) / largest;
+    }
+}
+
+static void adamax(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_adamax_rule *rule = coefficients;
+
+    MMI_FOR_CASES(adamax_loop, rule->decay.weight_decay != 0.0, false,
+                  is_low(rule->lerp_weight));
+}
+
+/* Order of operations: torch/optim/nadam.py, _single_tensor_nadam. */
+MMI_INLINE void nadam_loop(bool decay, bool unused, bool low,
+                           const mmi_nadam_rule *rule, const mm_update_memory *memory)
+{
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict avg = memory->states[0];
+    float *restrict avg_sq = memory->states[1];
+    const float factor = memory->grad_factor;
+    const float param_factor = (float)rule->decay.param_factor;
+    const float weight_decay = (float)rule->decay.weight_decay;
+    const float lerp_weight = (float)rule->lerp_weight;
+    const float pull = low ? lerp_weight : lerp_weight - 1.0F;
+    const float beta2 = (float)rule->beta2;
+    const float one_minus_beta2 = (float)rule->one_minus_beta2;
+    const float bias2 = (float)rule->bias2;
+    const float eps = (float)rule->eps;
+    const float grad_step = (float)rule->grad_step;
+    const float avg_step = (float)rule->avg_step;
+
+    (void)unused;
+    for (int64_t i = 0; i < memory->count; i++) {
+        float p = param[i] * param_factor;
+        float g = grad[i] * factor;
+
+        if (decay)
+            g = MADD(p, weight_decay, g);
+        float m = avg[i];
+        float v = avg_sq[i] * beta2;
+
+        m = MADD(pull, g - m, low ? m : g);
+        v = MADD(one_minus_beta2 * g, g, v);
+        avg[i] = m;
+        avg_sq[i] = v;
+        float denominator = sqrtf(v / bias2) + eps;
+
+        p = p + (grad_step * g) / denominator;
+        param[i] = p + (avg_step * m) / denominator;
+    }
+}
+
+static void nadam(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_nadam_rule *rule = coefficients;
+
+    MMI_FOR_CASES(nadam_loop, rule->decay.weight_decay != 0.0, false,
+                  is_low(rule->lerp_weight));
+}
+
+/* Order of operations: torch/optim/radam.py, _single_tensor_radam. */
+MMI_INLINE void radam_loop(bool decay, bool rectifies, bool low,
+                           const mmi_radam_rule *rule, const mm_update_memory *memory)
+{
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict avg = memory->states[0];
+    float *restrict avg_sq = memory->states[1];
+    const float factor = memory->grad_factor;
+    const float param_factor = (float)rule->decay.param_factor;
+    const float weight_decay = (float)rule->decay.weight_decay;
+    const float lerp_weight = (float)rule->lerp_weight;
+    const float pull = low ? lerp_weight : lerp_weight - 1.0F;
+    const float beta2 = (float)rule->beta2;
+    const float one_minus_beta2 = (float)rule->one_minus_beta2;
+    const float bias1 = (float)rule->bias1;
+    const float bias2_sqrt = (float)rule->bias2_sqrt;
+    const float eps = (float)rule->eps;
+    const float lr = (float)rule->lr;
+    const float rectification = (float)rule->rectification;
+
+    for (int64_t i = 0; i < memory->count; i++) {
+        float p = param[i] * param_factor;
+        float g = grad[i] * factor;
+
+        if (decay)
+            g = MADD(p, weight_decay, g);
+        float m = avg[i];
+        float v = avg_sq[i] * beta2;
+
+        m = MADD(pull, g - m, low ? m : g);
+        v = MADD(one_minus_beta2 * g, g, v);
+        avg[i] = m;
+        avg_sq[i] = v;
+        float step = m / bias1 * lr;
+
+        if (rectifies)
+            step = step * (1.0F / (sqrtf(v) + eps) * bias2_sqrt) * rectification;
+        param[i] = p - step;
+    }
+}
+
+static void radam(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_radam_rule *rule = coefficients;
+
+    MMI_FOR_CASES(radam_loop, rule->decay.weight_decay != 0.0,
+                  rule->rectification != 0.0, is_low(rule->lerp_weight));
+}
+
+/* Order of operations: torch/optim/adagrad.py, _single_tensor_adagrad. */
+MMI_INLINE void adagrad_loop(bool decay, const mmi_adagrad_rule *rule,
+                             const mm_update_memory *memory)
+{
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict sum = memory->states[0];
+    const float factor = memory->grad_factor;
+    const float weight_decay = (float)rule->decay.weight_decay;
+    const float eps = (float)rule->eps;
+    const float neg_lr = (float)rule->neg_lr;
+
+    for (int64_t i = 0; i < memory->count; i++) {
+        float p = param[i];
+        float g = grad[i] * factor;
+
+        if (decay)
+            g = MADD(p, weight_decay, g);
+        float s = MADD(g, g, sum[i]);
+
+        sum[i] = s;
+        param[i] = p + (neg_lr * g) / (sqrtf(s) + eps);
+    }
+}
+
+static void adagrad(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_adagrad_rule *rule = coefficients;
+
+    if (rule->decay.weight_decay != 0.0)
+        adagrad_loop(true, rule, memory);
+    else
+        adagrad_loop(false, rule, memory);
+}
+
+/* Order of operations: torch/optim/adadelta.py, _single_tensor_adadelta. */
+MMI_INLINE void adadelta_loop(bool decay, const mmi_adadelta_rule *rule,
+                              const mm_update_memory *memory)
+{
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict avg_sq = memory->states[0];
+    float *restrict acc = memory->states[1];
+    const float factor = memory->grad_factor;
+    const float weight_decay = (float)rule->decay.weight_decay;
+    const float rho = (float)rule->rho;
+    const float one_minus_rho = (float)rule->one_minus_rho;
+    const float eps = (float)rule->eps;
+    const float neg_lr = (float)rule->neg_lr;
+
+    for (int64_t i = 0; i < memory->count; i++) {
+        float p = param[i];
+        float g = grad[i] * factor;
+
+        if (decay)
+            g = MADD(p, weight_decay, g);
+        float v = MADD(one_minus_rho * g, g, avg_sq[i] * rho);
+        float delta = sqrtf(acc[i] + eps) / sqrtf(v + eps) * g;
+
+        avg_sq[i] = v;
+        acc[i] = MADD(one_minus_rho * delta, delta, acc[i] * rho);
+        param[i] = MADD(delta, neg_lr, p);
+    }
+}
+
+static void adadelta(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_adadelta_rule *rule = coefficients;
+
+    if (rule->decay.weight_decay != 0.0)
+        adadelta_loop(true, rule, memory);
+    else
+        adadelta_loop(false, rule, memory);
+}
+
+/* Order of operations: torch/optim/rmsprop.py, _single_tensor_rmsprop. */
+MMI_INLINE void rmsprop_loop(bool has_momentum, bool centered, bool low,
+                             const mmi_rmsprop_rule *rule,
+                             const mm_update_memory *memory)
+{
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict avg_sq = memory->states[0];
+    float *restrict buffer = memory->states[1];
+    float *restrict avg = memory->states[2];
+    const bool decay = rule->decay.weight_decay != 0.0;
+    const float factor = memory->grad_factor;
+    const float weight_decay = (float)rule->decay.weight_decay;
+    const float alpha = (float)rule->alpha;
+    const float one_minus_alpha = (float)rule->one_minus_alpha;
+    const float pull = low ? one_minus_alpha : one_minus_alpha - 1.0F;
+    const float momentum = (float)rule->momentum;
+    const float eps = (float)rule->eps;
+    const float neg_lr = (float)rule->neg_lr;
+
+    for (int64_t i = 0; i < memory->count; i++) {
+        float p = param[i];
+        float g = grad[i] * factor;
+
+        g = decay ? MADD(p, weight_decay, g) : g;
+        float v = MADD(one_minus_alpha * g, g, avg_sq[i] * alpha);
+        float square = v;
+
+        avg_sq[i] = v;
+        if (centered) {
+            float m = MADD(pull, g - avg[i], low ? avg[i] : g);
+
+            avg[i] = m;
+            square = MADD(-m, m, v);
+        }
+        float denominator = sqrtf(square) + eps;
+
+        if (has_momentum) {
+            float b = buffer[i] * momentum + g / denominator;
+
+            buffer[i] = b;
+            param[i] = MADD(b, neg_lr, p);
+        } else {
+            param[i] = p + (neg_lr * g) / denominator;
+        }
+    }
+}
+
+static void rmsprop(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_rmsprop_rule *rule = coefficients;
+
+    MMI_FOR_CASES(rmsprop_loop, memory->states[1] != NULL, memory->states[2] != NULL,
+                  is_low(rule->one_minus_alpha));
+}
+
+/* Order of operations: torch/optim/rprop.py, _single_tensor_rprop. A product that is
+ * NaN leaves the size of the step alone, as ATen's sign of NaN is 0. */
+static void rprop(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_rprop_rule *rule = coefficients;
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict former = memory->states[0];
+    float *restrict size = memory->states[1];
+    const float factor = memory->grad_factor;
+    const float eta_minus = (float)rule->eta_minus;
+    const float eta_plus = (float)rule->eta_plus;
+    const float min_step = (float)rule->min_step;
+    const float max_step = (float)rule->max_step;
+
+    for (int64_t i = 0; i < memory->count; i++) {
+        float g = grad[i] * factor;
+        float product = g * former[i];
+        float shrunk = product < 0.0F ? eta_minus : 1.0F;
+        float step = size[i] * (product > 0.0F ? eta_plus : shrunk);
+
+        step = step < min_step ? min_step : step;
+        step = step > max_step ? max_step : step;
+        g = product < 0.0F ? 0.0F : g;
+        float up = g > 0.0F ? 1.0F : 0.0F;
+        float sign = g < 0.0F ? -1.0F : up;
+
+        size[i] = step;
+        former[i] = g;
+        param[i] = MADD(-sign, step, param[i]);
+    }
+}
+
+/* Order of operations: torch/optim/asgd.py, _single_tensor_asgd. */
+MMI_INLINE void asgd_loop(bool decay, bool averages, const mmi_asgd_rule *rule,
+                          const mm_update_memory *memory)
+{
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict mean = memory->states[0];
+    const float factor = memory->grad_factor;
+    const float weight_decay = (float)rule->decay.weight_decay;
+    const float param_factor = (float)rule->decay.param_factor;
+    const float neg_eta = (float)rule->neg_eta;
+    const float mu = (float)rule->mu;
+
+    for (int64_t i = 0; i < memory->count; i++) {
+        float p = param[i];
+        float g = grad[i] * factor;
+
+        if (decay)
+            g = MADD(p, weight_decay, g);
+        p = MADD(g, neg_eta, p * param_factor);
+        param[i] = p;
+        mean[i] = averages ? mean[i] + (p - mean[i]) * mu : p;
+    }
+}
+
+static void asgd(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_asgd_rule *rule = coefficients;
+    bool decay = rule->decay.weight_decay != 0.0;
+
+    if (rule->mu != 1.0) {
+        if (decay)
+            asgd_loop(true, true, rule, memory);
+        else
+            asgd_loop(false, true, rule, memory);
+    } else if (decay) {
+        asgd_loop(true, false, rule, memory);
+    } else {
+        asgd_loop(false, false, rule, memory);
+    }
 }

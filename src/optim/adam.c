@@ -16,15 +16,9 @@ struct adam {
     struct mmi_torch_options torch;
 };
 
-/* A group's options as numbers. */
 struct setting {
-    double lr;
-    double beta1;
-    double beta2;
-    double eps;
-    double weight_decay;
+    mmi_adam_like base;
     bool amsgrad;
-    bool decoupled;
 };
 
 static mm_status adamw_init(void *self)
@@ -45,17 +39,10 @@ static mm_value *adamw_defaults(void *self)
 
 static void adam_read(void *self, const mm_value *options, void *out_setting)
 {
-    const struct adam *adam = self;
     struct setting *setting = out_setting;
 
-    setting->lr = mmi_get_f64(options, "lr");
-    setting->beta1 = mm_option_get_f64_at(options, "betas", 0);
-    setting->beta2 = mm_option_get_f64_at(options, "betas", 1);
-    setting->eps = mm_option_find_f64(options, "eps", 1e-8);
-    setting->weight_decay = mmi_get_f64(options, "weight_decay");
+    mmi_read_adam_like(self, options, &setting->base);
     setting->amsgrad = mmi_get_bool(options, "amsgrad");
-    setting->decoupled = mm_option_find_bool(options, "decoupled_weight_decay",
-                                             adam->decoupled_weight_decay);
 }
 
 static bool has_max(const void *setting, double *out_initial)
@@ -66,15 +53,13 @@ static bool has_max(const void *setting, double *out_initial)
 
 static void adam_prepare(const void *setting, float *scalars, void *out_coefficients)
 {
-    const struct setting *s = setting;
+    const mmi_adam_like *s = &((const struct setting *)setting)->base;
     mmi_adam_rule *rule = out_coefficients;
     double step = (double)(*scalars += 1.0F);
     double bias1 = 1.0 - pow(s->beta1, step);
     double bias2 = 1.0 - pow(s->beta2, step);
 
-    rule->param_factor =
-        s->decoupled && s->weight_decay != 0.0 ? 1.0 - s->lr * s->weight_decay : 1.0;
-    rule->weight_decay = s->decoupled ? 0.0 : s->weight_decay;
+    rule->decay = mmi_decay_of(s->lr, s->weight_decay, s->decoupled);
     rule->lerp_weight = 1.0 - s->beta1;
     rule->beta2 = s->beta2;
     rule->one_minus_beta2 = 1.0 - s->beta2;
@@ -87,13 +72,9 @@ static void adam_prepare(const void *setting, float *scalars, void *out_coeffici
 static mm_status adam_apply(const void *coefficients, mm_update_call *call)
 {
     const mmi_adam_rule *rule = coefficients;
-    mm_tensor **grads = call->grads;
+    mm_tensor **grads = mmi_apply_decay(call, &rule->decay);
     mm_tensor **squares = call->states[1];
 
-    if (rule->param_factor != 1.0)
-        mm_each_mul_number_(call, call->params, rule->param_factor);
-    if (rule->weight_decay != 0.0)
-        grads = mm_each_add(call, grads, call->params, rule->weight_decay);
     mm_each_lerp_(call, call->states[0], grads, rule->lerp_weight);
     mm_each_mul_number_(call, squares, rule->beta2);
     mm_each_addcmul_(call, squares, grads, grads, rule->one_minus_beta2);

@@ -69,3 +69,32 @@ bool mmi_get_bool(const mm_value *options, const char *key)
 {
     return mm_option_find_bool(options, key, false);
 }
+
+void mmi_read_adam_like(void *self, const mm_value *options, void *out_setting)
+{
+    mmi_adam_like *setting = out_setting;
+
+    (void)self;
+    setting->lr = mmi_get_f64(options, "lr");
+    setting->beta1 = mm_option_get_f64_at(options, "betas", 0);
+    setting->beta2 = mm_option_get_f64_at(options, "betas", 1);
+    setting->eps = mm_option_find_f64(options, "eps", 1e-8);
+    setting->weight_decay = mmi_get_f64(options, "weight_decay");
+    setting->decoupled = mmi_get_bool(options, "decoupled_weight_decay");
+}
+
+mmi_decay mmi_decay_of(double lr, double weight_decay, bool decoupled)
+{
+    if (decoupled && weight_decay != 0.0)
+        return (mmi_decay){.param_factor = 1.0 - lr * weight_decay};
+    return (mmi_decay){.weight_decay = weight_decay, .param_factor = 1.0};
+}
+
+mm_tensor **mmi_apply_decay(mm_update_call *call, const mmi_decay *decay)
+{
+    if (decay->param_factor != 1.0)
+        mm_each_mul_number_(call, call->params, decay->param_factor);
+    return decay->weight_decay != 0.0
+               ? mm_each_add(call, call->grads, call->params, decay->weight_decay)
+               : call->grads;
+}

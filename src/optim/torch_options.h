@@ -7,6 +7,7 @@
 
 #include <float.h>
 
+#include "kernels/update.h"
 #include "mmengine/optim.h"
 
 /** What torch's optimizers have besides their rule: member `torch` of a struct. */
@@ -84,6 +85,25 @@ mm_status mmi_check_betas(void *self, const mm_value *options);
 
 /** mm_optimizer_ops.check of those without. */
 mm_status mmi_check_torch(void *self, const mm_value *options);
+
+/** What the rules with betas have in common, as a setting. */
+typedef struct mmi_adam_like {
+    double lr;
+    double beta1;
+    double beta2;
+    double eps;
+    double weight_decay;
+    bool decoupled; /* decay the weight itself */
+} mmi_adam_like;
+
+/** mm_update_rule.read of those rules. */
+void mmi_read_adam_like(void *self, const mm_value *options, void *out_setting);
+
+/** The two coefficients of weight decay. */
+mmi_decay mmi_decay_of(double lr, double weight_decay, bool decoupled);
+
+/** The part of an operator form that decays: gives the gradients to go on with. */
+mm_tensor **mmi_apply_decay(mm_update_call *call, const mmi_decay *decay);
 
 /** @name A group's option; absent or None: 0 or false @{ */
 double mmi_get_f64(const mm_value *options, const char *key);

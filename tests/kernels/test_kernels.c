@@ -111,8 +111,7 @@ static mmi_adam_rule adam_rule(const struct golden *golden, const char *family,
     double lr = golden_f64(golden, (size_t)step, "%s/%zu/lr", family, index);
 
     return (mmi_adam_rule){
-        .param_factor = decoupled ? 1.0 - lr * decay : 1.0,
-        .weight_decay = decoupled ? 0.0 : decay,
+        .decay = {decoupled ? 0.0 : decay, decoupled ? 1.0 - lr * decay : 1.0},
         .lerp_weight = 1.0 - beta1,
         .beta2 = beta2,
         .one_minus_beta2 = 1.0 - beta2,

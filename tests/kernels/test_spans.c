@@ -83,14 +83,14 @@ static const mmi_sgd_rule sgd_rules[2] = {
     {.momentum = 0.8, .one_minus_dampening = 0.7, .neg_lr = -0.01},
 };
 static const mmi_adam_rule adam_rules[2] = {
-    {.param_factor = 0.999,
+    {.decay = {0.0, 0.999},
      .lerp_weight = 0.1,
      .beta2 = 0.99,
      .one_minus_beta2 = 0.01,
      .bias2_sqrt = 0.3,
      .eps = 1e-8,
      .neg_step_size = -0.001},
-    {.param_factor = 1.0,
+    {.decay = {0.0, 1.0},
      .lerp_weight = 0.2,
      .beta2 = 0.9,
      .one_minus_beta2 = 0.1,
