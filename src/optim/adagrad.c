@@ -4,6 +4,8 @@
 #include "optim/builtin.h"
 #include "optim/torch_options.h"
 
+#include "mmengine/ops.h"
+
 struct adagrad {
     double lr;
     double lr_decay;
@@ -43,10 +45,44 @@ static void adagrad_prepare(const void *setting, float *scalars, void *out_coeff
     rule->neg_lr = -(s->lr / (1.0 + (step - 1.0) * s->lr_decay));
 }
 
+static mm_tensor *sparse_like(mm_tensor *grad, mm_tensor *values)
+{
+    mm_tensor_info info;
+
+    if (mm_tensor_info_get(grad, &info) < 0)
+        return NULL;
+    return mm_op("aten::sparse_coo_tensor.indices_size",
+                 MM_T(mm_op("aten::_indices", MM_T(grad))), MM_T(values),
+                 MM_IS(info.sizes, info.ndim));
+}
+
+/* Rows without a gradient are left alone. */
+static mm_status apply_sparse(const mmi_adagrad_rule *rule, mm_update_call *call)
+{
+    mm_tensor *sum = call->states[0][0];
+    mm_tensor *grad = mm_op("aten::coalesce", MM_T(call->grads[0]));
+    mm_tensor *values = mm_op("aten::_values", MM_T(grad));
+
+    if (rule->decay.weight_decay != 0.0)
+        return mm_raise(MM_EUNSUPPORTED,
+                        "weight_decay does not go with sparse gradients");
+    mm_add_(sum, sparse_like(grad, mm_mul(values, values)));
+    mm_tensor *roots =
+        mm_op("aten::_values", MM_T(mm_op("aten::sparse_mask", MM_T(sum), MM_T(grad))));
+
+    mm_add_scalar_(mm_sqrt_(roots), rule->eps);
+    mm_add_scaled_(call->params[0], sparse_like(grad, mm_div(values, roots)),
+                   rule->neg_lr);
+    return mm_pending();
+}
+
 /* torch/optim/adagrad.py, _single_tensor_adagrad, operator by operator. */
 static mm_status adagrad_apply(const void *coefficients, mm_update_call *call)
 {
     const mmi_adagrad_rule *rule = coefficients;
+
+    if (call->is_sparse)
+        return apply_sparse(rule, call);
     mm_tensor **grads = mmi_apply_decay(call, &rule->decay);
     mm_tensor **sums = mm_each_addcmul_(call, call->states[0], grads, grads, 1.0);
     mm_tensor **roots = mm_each_sqrt(call, sums);
@@ -81,6 +117,7 @@ static const mm_update_rule adagrad_rule = {
     .prepare = adagrad_prepare,
     .select = adagrad_select,
     .apply = adagrad_apply,
+    .takes_sparse = true,
     .makes_states_at_once = true,
 };
 

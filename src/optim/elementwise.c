@@ -200,19 +200,24 @@ static mm_status update_settings(mmi_elementwise *driver, const mm_optimizer *op
 
 /* --- states --- */
 
-/* The tensor of a single number. A plain number that was loaded becomes one, as in
- * newer versions of torch. */
+/* Where a single number lies: in a float of no dimensions on the host. What was loaded
+ * as a plain number, or as a tensor of another kind, becomes one. */
 static float *find_scalar(mm_optimizer *optimizer, size_t index, const char *name,
                           double initial)
 {
     const mm_value *state = mm_optimizer_state(optimizer, index);
     const mm_value *value = state != NULL ? mm_dict_find(state, name) : NULL;
     mm_tensor *tensor = value != NULL ? mm_value_find_tensor(value) : NULL;
+    mm_tensor_info info = {0};
 
-    if (tensor == NULL && !mm_has_error()) {
-        double number = value != NULL ? mm_value_f64(value) : initial;
+    if (tensor != NULL)
+        mm_tensor_info_get(tensor, &info);
+    if (!mm_has_error() && !(info.is_cpu && info.dtype == MM_DTYPE_F32)) {
         mm_scope scope = mm_scope_open();
+        double number = initial;
 
+        if (value != NULL)
+            number = tensor != NULL ? mm_item(tensor) : mm_value_f64(value);
         tensor = mmi_optimizer_put_state(optimizer, index, name,
                                          mm_scalar(number, MM_DTYPE_F32));
         mm_scope_close(scope);
@@ -542,9 +547,13 @@ static mm_status step_slow(const mmi_elementwise *driver, mm_optimizer *optimize
     for (size_t i = 0; indices != NULL && i < optimizer->num_params; i++) {
         if (!mmi_optimizer_is_slow(optimizer, i) || optimizer->spans.spans[i].rule < 0)
             continue;
-        mm_status status = driver->rule->apply != NULL
-                               ? apply_from(driver, optimizer, i, indices)
-                               : refuse_slow(optimizer, i);
+        bool is_empty = optimizer->memory[i].count == 0;
+        mm_status status = MM_OK;
+
+        if (driver->rule->apply != NULL)
+            status = apply_from(driver, optimizer, i, indices);
+        else if (!is_empty)
+            status = refuse_slow(optimizer, i);
 
         if (status < 0)
             break;

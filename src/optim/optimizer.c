@@ -272,7 +272,7 @@ mm_status mmi_optimizer_gather(mm_optimizer *optimizer, bool writes)
     for (size_t i = 0; i < optimizer->num_params; i++) {
         const mm_leaf_memory *memory = &optimizer->memory[i];
         mmi_span *span = &optimizer->spans.spans[i];
-        bool is_plain = memory->is_plain && is_fast;
+        bool is_plain = memory->is_plain && is_fast && memory->count > 0;
 
         if (span->param != memory->data) { /* moved: its states may lie otherwise now */
             memset(span->states, 0, sizeof span->states);

@@ -6,6 +6,7 @@
 
 #include "mmengine/ops.h"
 #include "optim/optimizer.h"
+#include "registry/registry.h"
 
 /* --- the options of a component as a dict --- */
 
@@ -58,16 +59,20 @@ static bool is_named(const char *const *names, const char *name)
     return false;
 }
 
-/* What the config writes stays as it is, an int an int, as in Python. */
+/* What the config writes stays as it is, an int an int, as in Python; so do the
+ * defaults of lists. */
 static mm_value *row_value(const mm_option *option, const mm_value *config,
                            const char *field)
 {
     mm_value *given = config != NULL ? mm_dict_find(config, option->name) : NULL;
 
-    return given != NULL && option->kind != MM_OPTION_BOOL &&
-                   mm_value_kind(given) != MM_KIND_LIST
-               ? mm_value_ref(given)
-               : field_value(option, field);
+    if (given != NULL && option->kind != MM_OPTION_BOOL &&
+        mm_value_kind(given) != MM_KIND_LIST)
+        return mm_value_ref(given);
+    if (given == NULL && config != NULL && option->kind == MM_OPTION_F64S &&
+        option->u.text != NULL)
+        return mmi_literal_parse(option->u.text);
+    return field_value(option, field);
 }
 
 static void put_rows(mm_value *dict, const mm_option *table, const mm_value *config,
