@@ -59,7 +59,10 @@ MM_API mm_value *mm_config_env_variables(const mm_config *config);
 /** A value by dotted path: "model.backbone.depth", "param_scheduler.0.gamma". NULL
  * without an error if it is absent. Borrowed. */
 MM_API mm_value *mm_config_find(const mm_config *config, const char *dotted_path);
-/** The same; absence is MM_EKEY with the nearest keys. */
+/** Its `default_scope`, or NULL; borrowed. MM_ECONFIG with its place if that is no
+ * text. Source: DefaultScope. */
+MM_API const char *mm_config_default_scope(const mm_config *config);
+/** The same as mm_config_find(); absence is MM_EKEY with the nearest keys. */
 MM_API mm_value *mm_config_get(const mm_config *config, const char *dotted_path);
 
 /** Says whether a key that the config does not have is known to the component there. It

@@ -111,7 +111,6 @@ static void report(mm_runner *runner, mm_optim_wrapper *wrapper, mm_value *batch
 static mm_status try_one_batch(mm_runner *runner)
 {
     mm_config *config = mm_runner_config(runner);
-    const mm_value *scope = mm_config_find(config, "default_scope");
     mm_module *model = mm_runner_model(runner);
     mm_loader *loader = mm_runner_loader(runner, MM_MODE_TRAIN);
     mm_optim_wrapper *wrapper = NULL;
@@ -119,9 +118,8 @@ static mm_status try_one_batch(mm_runner *runner)
 
     if (!mm_has_error() && mm_module_init_weights(model) == MM_OK &&
         mm_module_train(model, true) == MM_OK) {
-        wrapper = mm_optim_wrapper_build(
-            model, mm_runner_optim_config(runner),
-            mm_value_kind(scope) == MM_KIND_STR ? mm_value_str(scope) : NULL);
+        wrapper = mm_optim_wrapper_build(model, mm_runner_optim_config(runner),
+                                         mm_config_default_scope(config));
     }
     if (wrapper != NULL && mm_loader_begin(loader, 0) == MM_OK &&
         mm_loader_next(loader, &batch) == MM_OK &&

@@ -18,13 +18,6 @@ static const char *find_section(const mm_config *config, const char *first,
     return mm_value_is_none(mm_config_find(config, second)) ? NULL : second;
 }
 
-static const char *scope_of(const mm_config *config)
-{
-    const mm_value *scope = mm_config_find(config, "default_scope");
-
-    return mm_value_kind(scope) == MM_KIND_STR ? mm_value_str(scope) : NULL;
-}
-
 /* Gives the evaluator what the dataset says about itself. Without the data at hand that
  * is what the config says. */
 static mm_status set_meta(mm_evaluator *evaluator, const mm_config *config)
@@ -36,7 +29,8 @@ static mm_status set_meta(mm_evaluator *evaluator, const mm_config *config)
         return mm_pending();
     }
     mm_value *config_value = mm_config_find(config, section);
-    mm_dataset *dataset = mm_dataset_build(config_value, scope_of(config), section);
+    mm_dataset *dataset =
+        mm_dataset_build(config_value, mm_config_default_scope(config), section);
     mm_value *given = mm_value_kind(config_value) == MM_KIND_DICT
                           ? mm_dict_find(config_value, "metainfo")
                           : NULL;
@@ -115,8 +109,8 @@ static mm_status evaluate(const mm_config *config, const struct cli_args *args)
     if (cli_number(args, "chunk-size", &chunk_size) != MM_OK) {
         return mm_pending();
     }
-    mm_evaluator *evaluator =
-        mm_evaluator_build(mm_config_find(config, section), scope_of(config), section);
+    mm_evaluator *evaluator = mm_evaluator_build(
+        mm_config_find(config, section), mm_config_default_scope(config), section);
     mm_value *predictions = NULL;
     mm_value *metrics = NULL;
 

@@ -313,10 +313,9 @@ static mm_status apply_out(mm_config *config, const char *path)
 
 static bool is_mmpretrain(const mm_config *config)
 {
-    const mm_value *scope = mm_config_find(config, "default_scope");
+    const char *scope = mm_config_default_scope(config);
 
-    return mm_value_kind(scope) == MM_KIND_STR &&
-           strcmp(mm_value_str(scope), "mmpretrain") == 0;
+    return scope != NULL && strcmp(scope, "mmpretrain") == 0;
 }
 
 /* Puts `text`, an expression of Python, at a path. */

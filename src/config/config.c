@@ -192,6 +192,20 @@ mm_value *mm_config_find(const mm_config *config, const char *dotted_path)
                : NULL;
 }
 
+const char *mm_config_default_scope(const mm_config *config)
+{
+    const mm_value *scope = mm_config_find(config, "default_scope");
+
+    if (mm_value_is_none(scope))
+        return NULL;
+    if (mm_value_kind(scope) == MM_KIND_STR)
+        return mm_value_str(scope);
+    (void)mm_raise(MM_ECONFIG, "default_scope is %s: the name of a library is needed",
+                   mm_value_type_name(scope));
+    (void)mm_error_locate(mm_dict_source(mm_config_root(config), "default_scope"));
+    return NULL;
+}
+
 /* Raises "... has no key ..." with the nearest keys of where the path ends. */
 static mm_status unknown_key(mm_status code, const char *attempt, const char *path,
                              mm_value *parent, const char *rest)

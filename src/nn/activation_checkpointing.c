@@ -13,6 +13,7 @@
 #include "mmengine/nn.h"
 #include "mmengine/ops.h"
 #include "nn/module.h"
+#include "nn/rng.h"
 
 /* One call of a module between its forward and its backward. */
 struct call {
@@ -20,9 +21,9 @@ struct call {
     mm_inside inside;
     mm_value *args;   /* owned */
     mm_value *result; /* of the forward; owned until its tensors have been handed out */
-    mm_tensor *random_cpu, *random_device; /* states before; owned */
-    mm_autocast autocast;                  /* the precision of the forward */
-    int num_inputs;                        /* tensors in args; one more stands behind */
+    mmi_rng_pair random;  /* states before */
+    mm_autocast autocast; /* the precision of the forward */
+    int num_inputs;       /* tensors in args; one more stands behind */
     int num_outputs;
 };
 
@@ -32,8 +33,7 @@ static void free_call(void *user)
 
     if (call == NULL)
         return;
-    mm_tensor_unref(call->random_cpu);
-    mm_tensor_unref(call->random_device);
+    mmi_rng_free(&call->random);
     mm_value_unref(call->args);
     mm_value_unref(call->result);
     mm_module_unref(call->module);
@@ -84,31 +84,11 @@ static bool needs_grad(const mm_tensor *tensor)
 
 /* --- state around a call --- */
 
-static bool is_on_host(const struct call *call)
-{
-    return strncmp(mm_module_device(call->module), "cpu", 3) == 0;
-}
-
-static mm_status note_random(struct call *call)
-{
-    call->random_cpu = mm_keep(mm_rng_state("cpu"));
-    if (!is_on_host(call))
-        call->random_device = mm_keep(mm_rng_state(mm_module_device(call->module)));
-    return mm_pending();
-}
-
-static mm_status set_random(const struct call *call, mm_tensor *cpu, mm_tensor *device)
-{
-    if (mm_rng_set_state("cpu", cpu) < 0 || device == NULL)
-        return mm_pending();
-    return mm_rng_set_state(mm_module_device(call->module), device);
-}
-
 /* Entering and leaving says what is set, and changes nothing. */
 static mm_status note_precision(struct call *call)
 {
-    if (mm_autocast_enter(is_on_host(call) ? "cpu" : "cuda", MM_DTYPE_NONE, false,
-                          &call->autocast) == MM_OK)
+    if (mm_autocast_enter(mmi_is_on_host(call->module) ? "cpu" : "cuda", MM_DTYPE_NONE,
+                          false, &call->autocast) == MM_OK)
         mm_autocast_exit(&call->autocast);
     return mm_pending();
 }
@@ -132,20 +112,19 @@ static mm_value *run_again(const struct call *call, mm_tensor *const *leaves)
 {
     mm_tensor *const *next = leaves;
     mm_value *args = mm_scoped(rebuild(call->args, &next));
-    mm_tensor *cpu = mm_rng_state("cpu");
-    mm_tensor *device =
-        is_on_host(call) ? NULL : mm_rng_state(mm_module_device(call->module));
+    mmi_rng_pair now;
     mm_autocast before = {0};
     mm_value *result = NULL;
 
-    if (!mm_has_error() &&
-        set_random(call, call->random_cpu, call->random_device) == MM_OK &&
+    if (mmi_rng_keep(call->module, &now) == MM_OK &&
+        mmi_rng_restore(call->module, &call->random) == MM_OK &&
         mm_autocast_enter(call->autocast.device_type, call->autocast.dtype_before,
                           call->autocast.was_enabled, &before) == MM_OK)
         result = mm_module_proceed(call->inside, call->module, args);
     mm_autocast_exit(&before);
     if (!mm_has_error())
-        (void)set_random(call, cpu, device);
+        (void)mmi_rng_restore(call->module, &now);
+    mmi_rng_free(&now);
     return result;
 }
 
@@ -247,7 +226,7 @@ static struct call *run_first(mm_module *module, mm_inside inside, mm_value *arg
     call->inside = inside;
     call->args = mm_value_ref(args);
     call->num_inputs = flatten(args, NULL);
-    if (note_random(call) == MM_OK && note_precision(call) == MM_OK) {
+    if (mmi_rng_keep(module, &call->random) == MM_OK && note_precision(call) == MM_OK) {
         bool recorded = mm_grad_mode_set(false);
 
         call->result = mm_value_ref(mm_module_proceed(inside, module, args));

@@ -14,6 +14,7 @@
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
 #include "nn/layer.h"
+#include "nn/rng.h"
 
 /* A convolution and the norm behind it. */
 struct pair {
@@ -229,24 +230,16 @@ static mm_status try_both(struct folding *folding, struct trial *trial,
     return mm_pending();
 }
 
-static mm_status set_random(const mm_module *module, mm_tensor *cpu, mm_tensor *device)
-{
-    if (mm_rng_set_state("cpu", cpu) < 0 || device == NULL)
-        return mm_pending();
-    return mm_rng_set_state(mm_module_device(module), device);
-}
-
 static mm_status try_out(struct folding *folding, mm_module *module, mm_inside inside,
                          mm_value *args)
 {
     struct trial trial = {0};
     mm_scope scope = mm_scope_open();
-    bool is_host = strncmp(mm_module_device(module), "cpu", 3) == 0;
-    mm_tensor *cpu = mm_rng_state("cpu");
-    mm_tensor *device = is_host ? NULL : mm_rng_state(mm_module_device(module));
+    mmi_rng_pair random;
     bool recorded = mm_grad_mode_set(false);
 
     folding->is_tried = true;
+    (void)mmi_rng_keep(module, &random);
     (void)mm_module_each(module, add_layer, &trial);
     for (size_t i = 0; i < trial.layers.count; i++)
         trial.layers.data[i].module->training = false;
@@ -262,7 +255,8 @@ static mm_status try_out(struct folding *folding, mm_module *module, mm_inside i
     mmi_vec_deinit(&trial.layers);
     (void)mm_grad_mode_set(recorded);
     if (!mm_has_error())
-        (void)set_random(module, cpu, device);
+        (void)mmi_rng_restore(module, &random);
+    mmi_rng_free(&random);
     mm_scope_close(scope);
     return mm_has_error() ? mm_error_frame("while looking for convolutions with norms")
                           : MM_OK;

@@ -132,14 +132,14 @@ mm_status mmi_replay_write(const char *path, mm_runner *runner,
 static mm_status build_model(mm_runner *runner, const mm_value *file)
 {
     const mm_value *config_file = mm_dict_find(file, "config_file");
-    const mm_value *scope = mmi_section(runner, "default_scope");
+    const char *scope = mm_config_default_scope(runner->config);
     mm_value *imports = mmi_section(runner, "custom_imports");
     const char *device = mm_device_best();
 
     if (device == NULL)
         return mm_pending();
     (void)snprintf(runner->device, sizeof(runner->device), "%s", device);
-    runner->scope = scope == NULL ? "mmengine" : mm_value_str(scope);
+    runner->scope = scope == NULL ? "mmengine" : scope;
     if (imports != NULL &&
         mm_plugin_import(&(mm_import_args){
             .imports = imports,

@@ -29,10 +29,11 @@ mm_runner *mm_runner_new(mm_config *config)
     runner->stage = MMI_NO_STAGE;
     runner->config = config;
     runner->root = mm_config_root(config);
-    const mm_value *scope = mmi_section(runner, "default_scope");
-    runner->scope = scope == NULL ? "mmengine" : mm_value_str(scope);
-    if (import_plugins(runner) < 0 || mmi_check(runner) < 0 || mmi_setup(runner) < 0 ||
-        mmi_build_model(runner) < 0 || mmi_hooks_register_all(runner) < 0)
+    const char *scope = mm_config_default_scope(config);
+    runner->scope = scope == NULL ? "mmengine" : scope;
+    if (mm_has_error() || import_plugins(runner) < 0 || mmi_check(runner) < 0 ||
+        mmi_setup(runner) < 0 || mmi_build_model(runner) < 0 ||
+        mmi_hooks_register_all(runner) < 0)
         goto fail;
     mmi_strategy_log(runner);
     char *info = mm_runner_hooks_info(runner);
