@@ -123,6 +123,9 @@ struct mm_optimizer_ops {
      * call. Without recording, in a scope. */
     mm_status (*step_closure)(void *self, mm_optimizer *optimizer,
                               const mm_loss_closure *closure, double *out_loss);
+    /** optional: gradients may be sparse (mm_is_sparse()); without it a sparse one is
+     * MM_EUNSUPPORTED, as in PyTorch */
+    bool takes_sparse;
     /** optional: there is no step without a closure; step and step_param stay NULL */
     bool needs_closure;
 };

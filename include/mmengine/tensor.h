@@ -143,6 +143,9 @@ MM_API mm_tensor *mm_scalar(double value, mm_dtype dtype);
 
 /** @name Reading @{ */
 MM_API mm_status mm_tensor_info_get(const mm_tensor *tensor, mm_tensor_info *out);
+/** True for a sparse tensor (COO), as gradients of sparse embeddings are: it has
+ * indices and values but no memory of its own to look at. */
+MM_API bool mm_is_sparse(const mm_tensor *tensor);
 MM_API int mm_ndim(const mm_tensor *tensor);
 /** Size of dimension `dim`; negative counts from the end. */
 MM_API int64_t mm_size(const mm_tensor *tensor, int dim);

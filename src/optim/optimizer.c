@@ -315,6 +315,12 @@ mm_tensor *mmi_optimizer_grad(mm_optimizer *optimizer, size_t index)
 {
     mm_tensor *grad = mm_grad_find(optimizer->params[index]);
 
+    if (grad != NULL && !optimizer->ops->takes_sparse && mm_is_sparse(grad)) {
+        mm_raise(MM_EUNSUPPORTED, "%s does not support sparse gradients",
+                 mm_instance_component(optimizer->instance)->name);
+        mm_error_hint("SparseAdam, SGD and Adagrad do");
+        return NULL;
+    }
     if (grad != NULL && optimizer->grad_factor != 1.0F) {
         grad = mm_mul_scalar(grad, optimizer->grad_factor);
     }

@@ -194,6 +194,13 @@ int mm_ndim(const mm_tensor *tensor)
     return torch != NULL && MMI_HAS(tensor) ? torch->ndim(tensor) : 0;
 }
 
+bool mm_is_sparse(const mm_tensor *tensor)
+{
+    const mmt_api *torch = mmi_torch_begin();
+
+    return torch != NULL && MMI_HAS(tensor) && torch->is_sparse(tensor);
+}
+
 int64_t mm_size(const mm_tensor *tensor, int dim)
 {
     const mmt_api *torch = mmi_torch_begin();

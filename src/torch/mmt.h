@@ -16,7 +16,7 @@
 MM_BEGIN_DECLS
 
 /** Grows when anything below changes. */
-#define MMT_ABI 4u
+#define MMT_ABI 5u
 
 /** What the bridge may ask of its host. */
 typedef struct mmt_host {
@@ -57,6 +57,7 @@ typedef struct mmt_api {
                                const int64_t *strides, int64_t storage_offset);
     mm_status (*info)(const mm_tensor *x, mm_tensor_info *out);
     int (*ndim)(const mm_tensor *x);
+    bool (*is_sparse)(const mm_tensor *x);
     mm_status (*size_of)(const mm_tensor *x, int dim, int64_t *out);
     int64_t (*numel)(const mm_tensor *x);
     mm_dtype (*dtype)(const mm_tensor *x);

@@ -331,6 +331,12 @@ int ndim(const mm_tensor *x)
     return guard("ndim", {x}, 0, [&] { return (int)impl(x)->dim(); });
 }
 
+bool is_sparse(const mm_tensor *x)
+{
+    return guard("is_sparse", {x}, false,
+                 [&] { return impl(x)->layout() == c10::kSparse; });
+}
+
 mm_status size_of(const mm_tensor *handle, int dim, int64_t *out)
 {
     return guard("size", {handle}, MM_ETORCH, [&] {
@@ -461,6 +467,7 @@ void fill_tensor(mmt_api *api)
     api->view_storage = view_storage;
     api->info = info;
     api->ndim = ndim;
+    api->is_sparse = is_sparse;
     api->size_of = size_of;
     api->numel = numel;
     api->dtype = dtype;
