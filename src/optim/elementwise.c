@@ -495,6 +495,11 @@ static bool goes_with(const mm_optimizer *optimizer, size_t index, size_t first,
            strcmp(info.device, first_info->device) == 0;
 }
 
+static bool has_sparse_grad(const mm_optimizer *optimizer, size_t index)
+{
+    return mm_is_sparse(mm_grad_find(optimizer->params[index]));
+}
+
 /* Updates the parameter at *indices and, on a device, all that go with it; their spans'
  * rules become -1. */
 static mm_status apply_from(const mmi_elementwise *driver, mm_optimizer *optimizer,
@@ -508,9 +513,12 @@ static mm_status apply_from(const mmi_elementwise *driver, mm_optimizer *optimiz
     if (mm_tensor_info_get(optimizer->params[first], &info) < 0)
         return mm_pending();
     call.is_new = optimizer->spans.spans[first].is_new;
-    room.by_list = !info.is_cpu || optimizer->by_list;
+    call.is_sparse = has_sparse_grad(optimizer, first);
+    if (call.is_sparse && !driver->rule->takes_sparse)
+        return mmi_optimizer_refuse_sparse(optimizer);
+    room.by_list = (!info.is_cpu || optimizer->by_list) && !call.is_sparse;
     for (size_t i = first + 1; room.by_list && i < optimizer->num_params; i++) {
-        if (mmi_optimizer_is_slow(optimizer, i) &&
+        if (mmi_optimizer_is_slow(optimizer, i) && !has_sparse_grad(optimizer, i) &&
             goes_with(optimizer, i, first, &info))
             indices[call.count++] = i;
     }

@@ -101,7 +101,7 @@ static mm_value *lbfgs_defaults(void *self)
         mm_dict_put_i64(defaults, "lr", 1);
     if (defaults != NULL && !lbfgs->max_eval.has)
         mm_dict_put_i64(defaults, "max_eval", lbfgs->max_iter * 5 / 4);
-    return mmi_checked(defaults);
+    return defaults;
 }
 
 static int64_t count_of(const mm_value *options, const char *key)

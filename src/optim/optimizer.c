@@ -311,14 +311,19 @@ mm_status mmi_optimizer_step_slow(mm_optimizer *optimizer)
     return MM_OK;
 }
 
+mm_status mmi_optimizer_refuse_sparse(const mm_optimizer *optimizer)
+{
+    (void)mm_raise(MM_EUNSUPPORTED, "%s does not support sparse gradients",
+                   mm_instance_component(optimizer->instance)->name);
+    return mm_error_hint("SparseAdam, SGD and Adagrad do");
+}
+
 mm_tensor *mmi_optimizer_grad(mm_optimizer *optimizer, size_t index)
 {
     mm_tensor *grad = mm_grad_find(optimizer->params[index]);
 
     if (grad != NULL && !optimizer->ops->takes_sparse && mm_is_sparse(grad)) {
-        mm_raise(MM_EUNSUPPORTED, "%s does not support sparse gradients",
-                 mm_instance_component(optimizer->instance)->name);
-        mm_error_hint("SparseAdam, SGD and Adagrad do");
+        (void)mmi_optimizer_refuse_sparse(optimizer);
         return NULL;
     }
     if (grad != NULL && optimizer->grad_factor != 1.0F) {

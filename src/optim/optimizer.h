@@ -50,6 +50,9 @@ mm_status mmi_optimizer_check_group(const mm_optimizer *optimizer, size_t group)
 /** Tells the rules that state tensors were replaced. */
 void mmi_optimizer_states_changed(mm_optimizer *optimizer);
 
+/** MM_EUNSUPPORTED: a gradient is sparse, and the optimizer takes dense ones. */
+mm_status mmi_optimizer_refuse_sparse(const mm_optimizer *optimizer);
+
 /** The gradient of a parameter times the factor of the step; scope-owned or borrowed.
  */
 mm_tensor *mmi_optimizer_grad(mm_optimizer *optimizer, size_t index);

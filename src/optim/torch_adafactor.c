@@ -22,6 +22,7 @@ struct torch_adafactor {
 static mm_value *adafactor_defaults(void *self)
 {
     const struct torch_adafactor *adafactor = self;
+    const mm_value *config = mm_instance_config(mm_instance_of(self));
     mm_value *defaults = mm_optimizer_defaults(self, NULL);
 
     if (defaults != NULL && adafactor->eps == NULL) {
@@ -31,7 +32,10 @@ static mm_value *adafactor_defaults(void *self)
         mm_list_push(eps, mm_value_new_f64(1e-3));
         mm_dict_take(defaults, "eps", eps);
     }
-    return mmi_checked(defaults);
+    if (defaults != NULL && adafactor->weight_decay == 0.0 &&
+        mm_dict_find(config, "weight_decay") == NULL)
+        mm_dict_put_f64(defaults, "weight_decay", 0.0);
+    return defaults;
 }
 
 static mm_status check_eps(const mm_value *options)

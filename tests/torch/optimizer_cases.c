@@ -145,7 +145,11 @@ static mm_value *split_options(const mm_value *spec, mm_value *config)
     const mm_value *options = mm_dict_get(spec, "options");
     mm_value *group = mm_value_new_dict();
 
-    mm_dict_put(config, "type", mm_dict_get(spec, "type"));
+    const char *type = text_of(spec, "type");
+    bool is_ours = mm_component_find("optimizers", NULL, type) != NULL;
+
+    mm_dict_take(config, "type",
+                 mm_value_new_strf("%s%s", is_ours ? "" : "mmpretrain.", type));
     for (size_t i = 0; i < mm_value_len(options); i++) {
         const char *key = mm_dict_name_at(options, i);
 

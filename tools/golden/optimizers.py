@@ -208,7 +208,7 @@ def other_cases():
             dict(), dict(foreach=False), dict(lr=1e-2, weight_decay=0.1),
             dict(lr=1e-2, weight_decay=0.1, foreach=False), dict(lr=1e-2, betas=(0.9, 0.8, 0.95), eps=1e-4),
             dict(lr=1e-2, max_grad_norm=1.0), dict(lr=1e-2, max_grad_norm=1.0, foreach=False),
-            dict(lr=1e-2, no_prox=True, weight_decay=0.1),
+            dict(lr=1e-2, betas=(0.95, 0.9, 0.9), weight_decay=0.05),  # no_prox: forgets the update
             dict(lr=1e-2, no_prox=True, weight_decay=0.1, foreach=False),
         ],
         "Lion": [
