@@ -116,6 +116,12 @@ struct mm_optimizer_ops {
      * the parameters to the point of training or away from it; called again with the
      * same value it does nothing. Called without recording, in a scope. */
     mm_status (*set_training)(void *self, mm_optimizer *optimizer, bool training);
+    /** required with set_training: whether the parameters are where they are trained */
+    bool (*is_training)(void *self, const mm_optimizer *optimizer);
+    /** optional, default: none. Options of groups that are state, as step counts:
+     * names, NULL-terminated. Whoever loads the state without the options loads these
+     * too. */
+    const char *const *state_options;
     /** optional: state tensors may have other sizes than their parameter */
     bool has_free_states;
     /** optional, default: calls the closure once, then steps. The whole step of an
@@ -153,8 +159,11 @@ MM_API mm_numerics mm_optimizer_numerics(const mm_optimizer *optimizer);
  * all others ignore it. Loops and checkpoints of the runner call it.
  */
 MM_API mm_status mm_optimizer_set_training(mm_optimizer *optimizer, bool training);
-/** True if set_training moves the parameters. */
-MM_API bool mm_optimizer_has_modes(const mm_optimizer *optimizer);
+/** True if set_training(false) would move the parameters. */
+MM_API bool mm_optimizer_is_training(const mm_optimizer *optimizer);
+/** True if this option of groups is state: a step count. */
+MM_API bool mm_optimizer_is_state_option(const mm_optimizer *optimizer,
+                                         const char *name);
 /** Updates every parameter that has a gradient. Does not allocate after the first. */
 MM_API mm_status mm_optimizer_step(mm_optimizer *optimizer);
 /** The same with every gradient multiplied by `factor` on the way; the gradients
@@ -369,6 +378,20 @@ MM_API void mm_optim_wrapper_set_scalar_sink(mm_optim_wrapper *wrapper,
                                              void *user);
 MM_API void mm_optim_wrapper_set_numerics(mm_optim_wrapper *wrapper,
                                           mm_numerics numerics);
+/** mm_optimizer_set_training() of the wrapper's optimizer, of all for a dict. `wrapper`
+ * may be NULL. */
+MM_API mm_status mm_optim_wrapper_set_training(mm_optim_wrapper *wrapper,
+                                               bool training);
+/** True if one of them is at a point of training that is not the point of evaluation.
+ */
+MM_API bool mm_optim_wrapper_is_training(const mm_optim_wrapper *wrapper);
+/** Copies of the parameters of optimizers that are at such a point: going to the point
+ * of evaluation and back rounds. NULL without an error if there are none. */
+MM_API MM_OWNED mm_value *
+mm_optim_wrapper_training_point(const mm_optim_wrapper *wrapper);
+/** Goes to the point of training, where the parameters are these to the bit. */
+MM_API mm_status mm_optim_wrapper_load_training_point(mm_optim_wrapper *wrapper,
+                                                      const mm_value *point);
 
 /** Who may drop an update: for losses and gradients that are not finite. */
 typedef struct mm_step_guard {

@@ -257,6 +257,10 @@ typedef struct mm_save_args {
      * folder names it. A run whose newest such file could not be written ends with an
      * error. */
     bool is_last;
+    /** optional, default: no. An uninterrupted run would not save here: what is trained
+     * must not change by it, to the bit. For optimizers that evaluate at another point
+     * than they train at. */
+    bool is_unplanned;
     /** optional: list of files that are removed after that; missing ones are fine */
     const mm_value *remove;
     /** optional: told once, whatever happens, whether the file is good; on the runner's

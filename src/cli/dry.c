@@ -69,6 +69,7 @@ static double step(mm_module *model, mm_value *batch, mm_optim_wrapper *wrapper,
 {
     mm_scope scope = mm_scope_open();
     double begin = cli_seconds();
+    (void)mm_optim_wrapper_set_training(wrapper, true);
     mm_value *losses = mm_model_train_step(model, batch, wrapper);
 
     if (!mm_has_error()) {

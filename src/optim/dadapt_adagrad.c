@@ -143,9 +143,14 @@ static mm_status adagrad_step(void *data, mm_optimizer *optimizer)
     return mm_pending();
 }
 
+static const char *const state_options[] = {
+    "gsq_weighted", "d", "k", "sksq_weighted", "skl1", NULL,
+};
+
 static const mm_optimizer_ops ops = {
     .defaults = adagrad_defaults,
     .step = adagrad_step,
+    .state_options = state_options,
 };
 
 #define MM_OPT_STRUCT struct adagrad

@@ -184,11 +184,19 @@ static mm_status adam_step(void *data, mm_optimizer *optimizer)
     return mm_pending();
 }
 
+static const char *const state_options[] = {
+    "d",
+    "k",
+    "numerator_weighted",
+    NULL,
+};
+
 static const mm_optimizer_ops ops = {
     .defaults = adam_defaults,
     .check = adam_check,
     .step = adam_step,
     .check_groups = check_groups,
+    .state_options = state_options,
 };
 
 #define MM_OPT_STRUCT struct adam

@@ -143,10 +143,15 @@ static mm_status sgd_step(void *data, mm_optimizer *optimizer)
     return mm_pending();
 }
 
+static const char *const state_options[] = {
+    "d", "k", "numerator_weighted", "g0_norm", NULL,
+};
+
 static const mm_optimizer_ops ops = {
     .defaults = sgd_defaults,
     .step = sgd_step,
     .check_groups = check_groups,
+    .state_options = state_options,
 };
 
 #define MM_OPT_STRUCT struct sgd

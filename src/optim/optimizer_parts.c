@@ -170,23 +170,3 @@ mm_status mm_option_check_f64(const mm_value *options, const char *key, double l
     return mm_raise(MM_ECONFIG, "%s is %g: must be in [%g, %g%c", key, number, low,
                     high, is_open ? ')' : ']');
 }
-
-/* --- two points --- */
-
-bool mm_optimizer_has_modes(const mm_optimizer *optimizer)
-{
-    return optimizer->ops->set_training != NULL;
-}
-
-mm_status mm_optimizer_set_training(mm_optimizer *optimizer, bool training)
-{
-    if (mm_has_error() || !mm_optimizer_has_modes(optimizer))
-        return mm_pending();
-    bool recorded = mm_grad_mode_set(false);
-    mm_scope scope = mm_scope_open();
-
-    (void)optimizer->ops->set_training(optimizer->self, optimizer, training);
-    mm_scope_close(scope);
-    mm_grad_mode_set(recorded);
-    return mm_pending();
-}

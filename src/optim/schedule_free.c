@@ -36,6 +36,7 @@ struct rates {
     double eps;
     bool is_adaptive; /* divide by the root of squares */
     bool has_squares;
+    bool by_list; /* round as torch's operators over lists */
 };
 
 static bool is_sgd(const mm_value *options)
@@ -122,6 +123,7 @@ static struct rates rates_of(const mm_value *options, double k)
         .eps = mm_option_find_f64(options, "eps", 1e-8),
         .has_squares = !is_sgd(options),
         .is_adaptive = !is_sgd(options),
+        .by_list = mm_option_find_bool(options, "foreach", true),
     };
 
     if (rates.has_squares) {
@@ -166,6 +168,16 @@ static struct rates begin_group(mm_param_groups *groups, size_t group)
     return rates;
 }
 
+/* The form over lists of tensors multiplies by a Scalar, which half precision rounds
+ * otherwise. */
+static void scale(mm_tensor *x, double factor, bool by_list)
+{
+    if (by_list)
+        (void)mm_op("aten::mul_.Scalar", MM_T(x), MM_F(factor));
+    else
+        mm_mul_scalar_(x, factor);
+}
+
 /* The gradient over the root of squares, with weight decay at the point of training. */
 static mm_tensor *direction(const struct rates *rates, mm_optimizer *optimizer,
                             size_t index)
@@ -175,7 +187,7 @@ static mm_tensor *direction(const struct rates *rates, mm_optimizer *optimizer,
     if (rates->has_squares) {
         mm_tensor *squares = mm_optimizer_find_state(optimizer, index, "exp_avg_sq");
 
-        mm_mul_scalar_(squares, rates->beta2);
+        scale(squares, rates->beta2, rates->by_list);
         mm_addcmul_(squares, grad, grad, 1.0 - rates->beta2);
         if (rates->is_adaptive)
             grad = mm_div(grad,
@@ -268,11 +280,23 @@ static mm_status free_set_training(void *self, mm_optimizer *optimizer, bool tra
     return mm_pending();
 }
 
+static bool free_is_training(void *self, const mm_optimizer *optimizer)
+{
+    (void)self;
+    return is_training(optimizer, 0);
+}
+
+static const char *const state_options[] = {
+    "k", "train_mode", "weight_sum", "lr_max", "scheduled_lr", NULL,
+};
+
 static const mm_optimizer_ops ops = {
     .defaults = free_defaults,
     .check = free_check,
     .step = free_step,
     .set_training = free_set_training,
+    .is_training = free_is_training,
+    .state_options = state_options,
 };
 
 #define MM_OPT_STRUCT struct schedule_free

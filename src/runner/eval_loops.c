@@ -256,7 +256,8 @@ static mm_status eval_run(const struct eval_loop *loop, mm_runner *runner, mm_mo
         .stages = mode == MM_MODE_VAL ? &val_stages : &test_stages,
     };
 
-    if (mmi_call_stage(runner, self.stages->before) < 0 ||
+    if (mm_optim_wrapper_set_training(runner->optim_wrapper, false) < 0 ||
+        mmi_call_stage(runner, self.stages->before) < 0 ||
         mmi_call_stage(runner, self.stages->before_epoch) < 0 ||
         mm_module_train(runner->model, false) < 0)
         return mm_pending();

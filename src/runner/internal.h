@@ -124,6 +124,9 @@ typedef struct mmi_saves {
     struct mmi_save *asked; /* in this stage, in order; owned */
     mmi_saver *saver;       /* NULL before the first save */
     bool is_making;         /* before_save_checkpoint runs */
+    bool is_training;       /* where the parameters were before they went to the point
+                               of evaluation, to be saved there */
+    mm_value *point;        /* copies of them if they must come back unrounded */
     char *failed;           /* the newest `is_last` file, if it was not written */
 } mmi_saves;
 
@@ -330,6 +333,10 @@ bool mmi_config_wins(const mm_runner *runner);
 void mmi_log_differences(const mm_runner *runner, const mm_value *checkpoint);
 /* The optimizer's state with the config's options; yours. */
 mm_value *mmi_with_config_options(const mm_runner *runner, const mm_value *optimizer);
+/* State dicts' groups with the options of `now` and what is state among them, as step
+ * counts, of `then`; yours. */
+mm_value *mmi_groups_with_state(const mm_optimizer *optimizer, const mm_value *now,
+                                const mm_value *then);
 
 /* save.c */
 /* Saves the state in the middle of a run, at at.first_batch, as "iter_N.pth". */

@@ -10,6 +10,9 @@
  *   drawn          loaders that have drawn their number from the default generator
  *   scalars        the ends of the histories, as far back as log lines look
  *   memory_format, window, hooks
+ *   training       the parameters came from a point of training that is not the one of
+ *                  evaluation, where they are in the file
+ *   training_point their values there, in a file that an uninterrupted run has not
  */
 #include <inttypes.h>
 #include <string.h>
@@ -132,6 +135,10 @@ mm_value *mmi_own_state(mm_runner *runner)
     put_taken(own, "scalars", history_ends(runner));
     put_taken(own, "window", mm_optim_wrapper_window_state(runner->optim_wrapper));
     put_taken(own, "hooks", hook_states(runner));
+    if (runner->saves.is_training)
+        mm_dict_put_bool(own, "training", true);
+    if (runner->saves.point != NULL)
+        mm_dict_put(own, "training_point", runner->saves.point);
     return own;
 }
 
@@ -195,6 +202,18 @@ mm_status mmi_check_own(const mm_value *own)
     return mm_pending();
 }
 
+/* Back to where the parameters were when the file was written, by the same way. */
+static mm_status resume_point(mm_runner *runner, const mm_value *own)
+{
+    const mm_value *point = mm_dict_find(own, "training_point");
+
+    if (!mm_value_is_none(point))
+        return mm_optim_wrapper_load_training_point(runner->optim_wrapper, point);
+    return mm_value_is_true(mm_dict_find(own, "training"))
+               ? mm_optim_wrapper_set_training(runner->optim_wrapper, true)
+               : mm_pending();
+}
+
 mm_status mmi_resume_own(mm_runner *runner, const mm_value *own)
 {
     mm_value *drawn = own == NULL ? NULL : mm_dict_find(own, "drawn");
@@ -217,6 +236,8 @@ mm_status mmi_resume_own(mm_runner *runner, const mm_value *own)
     if (!mm_has_error())
         (void)mm_optim_wrapper_load_window_state(runner->optim_wrapper,
                                                  mm_dict_get(own, "window"));
+    if (!mm_has_error())
+        (void)resume_point(runner, own);
     if (!mm_has_error())
         (void)resume_hooks(runner, mm_dict_get(own, "hooks"));
     if (mm_has_error())

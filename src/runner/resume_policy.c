@@ -232,18 +232,57 @@ void mmi_log_differences(const mm_runner *runner, const mm_value *checkpoint)
 
 /* The config's side wins. */
 
-/* `state` of one optimizer with the options of `fresh`, which is the config's. */
-static mm_value *mix(const mm_value *state, const mm_value *fresh)
+/* Options of one group, but for those that are state, which are of `then`. */
+static mm_value *mix_group(const mm_optimizer *optimizer, const mm_value *now,
+                           const mm_value *then)
 {
-    static const char *const options[] = {"param_groups", "base_param_settings"};
+    mm_value *mixed = mm_value_new_dict();
+
+    for (size_t i = 0; i < mm_value_len(now); i++) {
+        const char *name = mm_dict_name_at(now, i);
+
+        if (name == NULL || !mm_optimizer_is_state_option(optimizer, name))
+            mm_dict_put_key(mixed, mm_dict_key_at(now, i), mm_dict_at(now, i));
+    }
+    for (size_t i = 0; i < mm_value_len(then); i++) {
+        const char *name = mm_dict_name_at(then, i);
+
+        if (name != NULL && mm_optimizer_is_state_option(optimizer, name))
+            mm_dict_put(mixed, name, mm_dict_at(then, i));
+    }
+    return mixed;
+}
+
+mm_value *mmi_groups_with_state(const mm_optimizer *optimizer, const mm_value *now,
+                                const mm_value *then)
+{
+    mm_value *groups = mm_value_new_list();
+    size_t count = mm_value_len(then);
+
+    for (size_t i = 0; i < mm_value_len(now) && !mm_has_error(); i++) {
+        const mm_value *group = mm_list_get(now, i);
+
+        mm_list_push(groups, mix_group(optimizer, group,
+                                       i < count ? mm_list_get(then, i) : NULL));
+    }
+    return groups;
+}
+
+/* `state` of one optimizer with the options of `fresh`, which is the config's. */
+static mm_value *mix(const mm_optim_wrapper *wrapper, const mm_value *state,
+                     const mm_value *fresh)
+{
+    static const char base[] = "base_param_settings";
     mm_value *mixed = mm_value_new_dict();
 
     for (size_t i = 0; i < mm_value_len(state) && !mm_has_error(); i++)
         mm_dict_put(mixed, mm_dict_name_at(state, i), mm_dict_at(state, i));
-    for (size_t i = 0; i < 2 && !mm_has_error(); i++) {
-        if (mm_dict_has(fresh, options[i]))
-            mm_dict_put(mixed, options[i], mm_dict_get(fresh, options[i]));
-    }
+    if (mm_dict_has(fresh, base))
+        mm_dict_put(mixed, base, mm_dict_get(fresh, base));
+    mm_dict_take(mixed, "param_groups",
+                 mmi_groups_with_state(mm_optim_wrapper_optimizer(wrapper),
+                                       mm_dict_get(fresh, "param_groups"),
+                                       mm_dict_get(state, "param_groups")));
     return mixed;
 }
 
@@ -253,7 +292,7 @@ mm_value *mmi_with_config_options(const mm_runner *runner, const mm_value *optim
     mm_value *mixed = NULL;
 
     if (fresh != NULL && !mm_optim_wrapper_is_dict(runner->optim_wrapper)) {
-        mixed = mix(optimizer, fresh);
+        mixed = mix(runner->optim_wrapper, optimizer, fresh);
     } else if (fresh != NULL) {
         mixed = mm_value_new_dict();
         for (size_t i = 0; i < mm_value_len(fresh) && !mm_has_error(); i++) {
@@ -261,7 +300,9 @@ mm_value *mmi_with_config_options(const mm_runner *runner, const mm_value *optim
             const mm_value *state = mm_dict_get(optimizer, name);
 
             if (state != NULL)
-                mm_dict_take(mixed, name, mix(state, mm_dict_at(fresh, i)));
+                mm_dict_take(mixed, name,
+                             mix(mm_optim_wrapper_find(runner->optim_wrapper, name),
+                                 state, mm_dict_at(fresh, i)));
         }
     }
     mm_value_unref(fresh);

@@ -7,7 +7,8 @@
 #include "runner/replay.h"
 
 /* The wrapper's state `now` with the optimizer's memory of `then`; yours. Options (the
- * learning rate, as the schedule has it) and the loss scale are those of now. */
+ * learning rate, as the schedule has it) and the loss scale are those of now; options
+ * that count steps are memory. */
 static mm_value *with_memory_of(const mm_optim_wrapper *wrapper, const mm_value *now,
                                 const mm_value *then)
 {
@@ -23,10 +24,15 @@ static mm_value *with_memory_of(const mm_optim_wrapper *wrapper, const mm_value 
             mm_dict_take(
                 mixed, key,
                 with_memory_of(child, mm_dict_at(now, i), mm_dict_get(then, key)));
+        else if (strcmp(key, "state") == 0)
+            mm_dict_put(mixed, key, mm_dict_get(then, key));
+        else if (strcmp(key, "param_groups") == 0)
+            mm_dict_take(mixed, key,
+                         mmi_groups_with_state(mm_optim_wrapper_optimizer(wrapper),
+                                               mm_dict_at(now, i),
+                                               mm_dict_get(then, key)));
         else
-            mm_dict_put(mixed, key,
-                        strcmp(key, "state") == 0 ? mm_dict_get(then, key)
-                                                  : mm_dict_at(now, i));
+            mm_dict_put(mixed, key, mm_dict_at(now, i));
     }
     return mixed;
 }

@@ -148,9 +148,43 @@ static void finish_writing(mm_runner *runner)
     report(runner, written);
 }
 
+/* Optimizers that train at another point than they evaluate at go to the latter, which
+ * is what checkpoints hold. */
+static mm_status leave_training(mm_runner *runner, const mmi_save *saves)
+{
+    mmi_saves *self = &runner->saves;
+    bool is_unplanned = true;
+
+    for (; saves != NULL; saves = saves->next)
+        is_unplanned = is_unplanned && saves->args.is_unplanned;
+    self->is_training = mm_optim_wrapper_is_training(runner->optim_wrapper);
+    if (!self->is_training)
+        return mm_pending();
+    if (is_unplanned)
+        self->point = mm_optim_wrapper_training_point(runner->optim_wrapper);
+    return mm_optim_wrapper_set_training(runner->optim_wrapper, false);
+}
+
+/* And back, once the state is copied. */
+static mm_status return_to_training(mm_runner *runner)
+{
+    mmi_saves *self = &runner->saves;
+
+    if (self->point != NULL)
+        (void)mm_optim_wrapper_load_training_point(runner->optim_wrapper, self->point);
+    else if (self->is_training)
+        (void)mm_optim_wrapper_set_training(runner->optim_wrapper, true);
+    mm_value_unref(self->point);
+    self->point = NULL;
+    self->is_training = false;
+    return mm_pending();
+}
+
 /* What the saves contain, with what hooks make of it. */
 static mm_status make_contents(mm_runner *runner, mmi_save *saves)
 {
+    if (leave_training(runner, saves) < 0)
+        return mm_pending();
     runner->saves.is_making = true;
     for (mmi_save *save = saves; save != NULL && !mm_has_error(); save = save->next) {
         save->content = make_checkpoint(runner, &save->args);
@@ -218,6 +252,7 @@ static mm_status make_asked(mm_runner *runner)
         for (mmi_save *save = saves; save != NULL; save = save->next)
             save->error = error;
     }
+    (void)return_to_training(runner);
     if (mm_has_error())
         drop(runner, saves);
     else
@@ -274,7 +309,8 @@ static mm_status save_at_once(mm_runner *runner)
     (void)mm_error_take(&error);
     save->error = error;
     conclude(runner, save);
-    return mm_error_restore(&error);
+    (void)return_to_training(runner);
+    return mm_has_error() ? mm_pending() : mm_error_restore(&error);
 }
 
 mm_status mm_runner_save_checkpoint(mm_runner *runner, const mm_save_args *args)
@@ -340,6 +376,7 @@ mm_status mmi_save_on_request(mm_runner *runner)
                         .epoch = runner->at.epoch,
                         .iter = runner->at.iter,
                         .is_last = true,
+                        .is_unplanned = true,
                     }) != NULL) {
         mm_log(MM_LOG_INFO, "Saving checkpoint %s on request", name);
         (void)make_asked(runner);

@@ -50,7 +50,8 @@ static mm_status run_iter(mm_runner *runner, int64_t batch_idx,
     mm_scope scope = mm_scope_open();
     mm_iter iter = {.batch_idx = batch_idx, .batch = batch};
 
-    if (mm_runner_choose_memory_format(runner, batch, runner->optim_wrapper) == MM_OK &&
+    if (mm_optim_wrapper_set_training(runner->optim_wrapper, true) == MM_OK &&
+        mm_runner_choose_memory_format(runner, batch, runner->optim_wrapper) == MM_OK &&
         mmi_call_iter(runner, MMI_BEFORE_TRAIN_ITER, &iter) == MM_OK)
         iter.outputs = mm_model_train_step(runner->model, batch, runner->optim_wrapper);
     runner->at.place = MMI_PLACE_AFTER_ITER;
@@ -180,6 +181,13 @@ static mm_status run_epoch(mm_runner *runner)
     return MM_OK;
 }
 
+/* What the run leaves is what it would be evaluated with. */
+static mm_status finish_training(mm_runner *runner)
+{
+    (void)mm_optim_wrapper_set_training(runner->optim_wrapper, false);
+    return mmi_call_stage(runner, MMI_AFTER_TRAIN);
+}
+
 static mm_status epoch_based_run(void *self, mm_runner *runner)
 {
     const struct train_loop *loop = self;
@@ -193,7 +201,7 @@ static mm_status epoch_based_run(void *self, mm_runner *runner)
         if (status == MM_OK)
             status = maybe_validate(runner, loop, at->epoch, at->max_epochs);
     }
-    return status == MM_OK ? mmi_call_stage(runner, MMI_AFTER_TRAIN) : status;
+    return status == MM_OK ? finish_training(runner) : status;
 }
 
 /* The next batch of an endless loader: at the end of the data it begins again. */
@@ -263,9 +271,8 @@ static mm_status iter_based_run(void *self, mm_runner *runner)
     if (status != MM_OK)
         return status;
     at->place = MMI_PLACE_AFTER_EPOCH;
-    return mmi_call_stage(runner, MMI_AFTER_TRAIN_EPOCH) < 0
-               ? mm_pending()
-               : mmi_call_stage(runner, MMI_AFTER_TRAIN);
+    return mmi_call_stage(runner, MMI_AFTER_TRAIN_EPOCH) < 0 ? mm_pending()
+                                                             : finish_training(runner);
 }
 
 void mm_runner_set_lengths(mm_runner *runner, bool by_epoch, int64_t max_epochs,

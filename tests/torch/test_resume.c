@@ -4,11 +4,18 @@
 
 #include <math.h>
 
+#include "mmengine/zoo.h"
+
 static int set_up(void **state)
 {
     (void)state;
     parts_record = (stage_record){.stop_at = -1, .nan_at = -1};
-    return parts_register();
+    if (parts_register() != 0)
+        return -1;
+    return mm_component_find("optimizers", "mmpretrain", "Lamb") != NULL ||
+                   mm_register(mm_zoo_components) == MM_OK
+               ? 0
+               : -1;
 }
 
 #define RECORD "custom_hooks = [dict(type='RecordHook')]\n"
@@ -140,6 +147,127 @@ static void several_optimizers_are_exact(void **state)
              "default_hooks = dict(checkpoint=dict(type='CheckpointHook',\n"
              "    by_epoch=False, interval=5))\n",
         "iter_%d0.pth", 2);
+}
+
+#define OPTIMIZER(text) "optim_wrapper['optimizer'] = dict(" text ")\n"
+#define BY_ITER                                                                        \
+    "train_cfg = dict(by_epoch=False, max_iters=16, val_interval=4)\n"                 \
+    "param_scheduler['by_epoch'] = False\n"                                            \
+    "log_processor = dict(by_epoch=False)\n"                                           \
+    "default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False,"      \
+    " interval=1))\n"
+
+static const char *const averaging[] = {
+    OPTIMIZER("type='SGDScheduleFree', lr=0.1, warmup_steps=3"),
+    OPTIMIZER("type='AdamWScheduleFree', lr=0.05, weight_decay=0.01"),
+    OPTIMIZER("type='RAdamScheduleFree', lr=0.05, silent_sgd_phase=False"),
+};
+
+/* Optimizers that evaluate at another point than they train at go from one to the other
+ * around validations and files, and round on the way. */
+static void two_points_are_exact(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof averaging / sizeof *averaging; i++) {
+        char *by_iter = mm_strfmt("%s" BY_ITER, averaging[i]);
+        char *with_average = mm_strfmt(
+            "%scustom_hooks = [dict(type='EMAHook', momentum=0.1)]\n", averaging[i]);
+
+        assert_every_file_is_exact(averaging[i], "epoch_%d.pth", 3);
+        assert_every_file_is_exact(by_iter, "iter_%d.pth", 15);
+        assert_every_file_is_exact(with_average, "epoch_%d.pth", 3);
+        mm_free(with_average);
+        mm_free(by_iter);
+    }
+    assert_every_file_is_exact(
+        PAIR "optim_wrapper['second']['optimizer'] = dict(type='AdamWScheduleFree')\n",
+        "epoch_%d.pth", 3);
+    assert_every_file_is_exact(
+        OPTIMIZER("type='AdamWScheduleFree', lr=0.05") "resume_policy = 'config'\n",
+        "epoch_%d.pth", 3);
+}
+
+/* A file that only a stop has caused: the run that was never stopped went on without
+ * rounding. */
+static void stopping_two_points_is_exact(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof averaging / sizeof *averaging; i++) {
+        char *whole, *parts;
+        char *text = mm_strfmt("%s" RECORD, averaging[i]);
+        mm_value *expected = train_in(&whole, text);
+
+        for (int64_t at = 2; at <= 11; at += 3) {
+            parts_record.stop_at = at;
+            mm_value_unref(train_in(&parts, text));
+            parts_record.stop_at = -1;
+            char *resumed = mm_strfmt("%sresume = True\n", text);
+            mm_value *got = parts_train(parts, resumed);
+
+            check_ok();
+            if (!parts_same_weights(expected, got))
+                fail_msg("other weights after a stop at %d with\n%s", (int)at, text);
+            mm_value_unref(got);
+            mm_free(resumed);
+            parts_remove_dir(parts);
+        }
+        mm_value_unref(expected);
+        mm_free(text);
+        parts_remove_dir(whole);
+    }
+}
+
+/* What the file of an epoch holds is what is validated after it. */
+static void files_hold_the_point_of_evaluation(void **state)
+{
+    char *whole;
+    (void)state;
+
+    mm_value_unref(train_in(&whole, averaging[0]));
+    char *path = mm_strfmt("%s/epoch_4.pth", whole);
+    mm_scope scope = mm_scope_open();
+    mm_value *file = mm_checkpoint_load(path);
+    const mm_value *optimizer = mm_dict_get(file, "optimizer");
+    const mm_value *group = mm_list_get(mm_dict_get(optimizer, "param_groups"), 0);
+    mm_tensor *newest = NULL;
+    mm_tensor *weight =
+        mm_dict_get_tensor(mm_dict_get(file, "state_dict"), "hidden.weight");
+
+    assert_false(mm_value_is_true(mm_dict_get(group, "train_mode")));
+    assert_true(
+        mm_value_is_true(mm_dict_get(mm_dict_get(file, "mmengine_c"), "training")));
+    assert_null(mm_dict_find(mm_dict_get(file, "mmengine_c"), "training_point"));
+    newest = mm_dict_get_tensor(mm_dict_at(mm_dict_get(optimizer, "state"), 0), "z");
+    check_ok();
+    assert_false(mm_tensor_equal(weight, newest));
+    mm_value_unref(file);
+    mm_scope_close(scope);
+    mm_free(path);
+    parts_remove_dir(whole);
+}
+
+/* Step counts, sums and estimates that stand in groups' options. */
+static void states_in_options_are_exact(void **state)
+{
+    static const char *const optimizers[] = {
+        OPTIMIZER("type='DAdaptAdaGrad', momentum=0.9, d0=0.01"),
+        OPTIMIZER("type='DAdaptAdam', d0=0.01"),
+        OPTIMIZER("type='DAdaptSGD', momentum=0.9, d0=0.01"),
+        OPTIMIZER("type='mmpretrain.Lamb', lr=0.01"),
+        OPTIMIZER("type='mmpretrain.Adan', lr=0.01, max_grad_norm=1.0"),
+        OPTIMIZER("type='mmpretrain.LARS', lr=0.1, momentum=0.9"),
+        OPTIMIZER("type='Lion', lr=0.01"),
+        OPTIMIZER("type='Adafactor', beta1=0.9, lr=0.01, relative_step=False"),
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) {
+        char *by_config = mm_strfmt("%sresume_policy = 'config'\n", optimizers[i]);
+
+        assert_every_file_is_exact(optimizers[i], "epoch_%d.pth", 3);
+        assert_every_file_is_exact(by_config, "epoch_%d.pth", 3);
+        mm_free(by_config);
+    }
 }
 
 static void early_stopping_is_exact(void **state)
@@ -282,6 +410,10 @@ int test_resume(void)
                                set_up),
         cmocka_unit_test_setup(stopping_in_a_validation_is_exact, set_up),
         cmocka_unit_test_setup(several_optimizers_are_exact, set_up),
+        cmocka_unit_test_setup(two_points_are_exact, set_up),
+        cmocka_unit_test_setup(stopping_two_points_is_exact, set_up),
+        cmocka_unit_test_setup(files_hold_the_point_of_evaluation, set_up),
+        cmocka_unit_test_setup(states_in_options_are_exact, set_up),
         cmocka_unit_test_setup(early_stopping_is_exact, set_up),
         cmocka_unit_test_setup(policy_decides_between_config_and_checkpoint, set_up),
         cmocka_unit_test_setup(differences_are_a_table_in_the_log, set_up),

@@ -193,10 +193,13 @@ static mm_status adan_step(void *data, mm_optimizer *optimizer)
     return mm_pending();
 }
 
+static const char *const state_options[] = {"step", NULL};
+
 static const mm_optimizer_ops ops = {
     .defaults = adan_defaults,
     .check = adan_check,
     .step = adan_step,
+    .state_options = state_options,
 };
 
 #define MM_OPT_STRUCT struct adan

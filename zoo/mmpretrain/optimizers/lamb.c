@@ -185,10 +185,13 @@ static mm_status lamb_step(void *data, mm_optimizer *optimizer)
     return mm_pending();
 }
 
+static const char *const state_options[] = {"step", NULL};
+
 static const mm_optimizer_ops ops = {
     .defaults = lamb_defaults,
     .check = lamb_check,
     .step = lamb_step,
+    .state_options = state_options,
 };
 
 #define MM_OPT_STRUCT struct lamb
