@@ -191,6 +191,23 @@ static void test_golden(void **state)
     mm_value_unref(golden);
 }
 
+/* --- configs --- */
+
+static mm_value *wrapper_config(const char *more)
+{
+    char *text = mm_strfmt("optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.5), "
+                           "%s)\n",
+                           more);
+    mm_config *config = mm_config_from_string(text, ".py");
+
+    check_ok();
+    mm_value *wrapper = mm_value_ref(mm_config_get(config, "optim_wrapper"));
+
+    mm_config_unref(config);
+    mm_free(text);
+    return wrapper;
+}
+
 /* --- shared parameters --- */
 
 /* Two linear layers with the same weight. */
@@ -235,6 +252,102 @@ static void test_shared(void **state)
                "again.weight is the parameter '0.weight' again, it is updated once");
 }
 
+/* --- a module that says how deep its layers lie --- */
+
+struct two_parts {
+    int64_t size;
+};
+
+static mm_status two_parts_init(void *data)
+{
+    const struct two_parts *self = data;
+    mm_module *module = mm_module_of(data);
+
+    mm_module_add(module, "stem", mm_nn_linear(self->size, self->size));
+    mm_module_add(module, "net", mm_nn_linear(self->size, self->size));
+    return mm_pending();
+}
+
+static mm_tensor *two_parts_forward(void *data, mm_tensor *x)
+{
+    mm_module *module = mm_module_of(data);
+
+    return mm_module_forward(mm_module_find(module, "net"),
+                             mm_module_forward(mm_module_find(module, "stem"), x));
+}
+
+static mm_status two_parts_depth(const void *data, const char *name, const char *prefix,
+                                 mm_layer_depth *out)
+{
+    (void)data;
+    bool is_ours = strncmp(name, prefix, strlen(prefix)) == 0;
+    bool is_stem = is_ours && strncmp(name + strlen(prefix), "stem.", 5) == 0;
+
+    *out = (mm_layer_depth){.depth = is_stem ? 0 : is_ours ? 1 : 2, .count = 3};
+    return MM_OK;
+}
+
+static const mm_module_ops two_parts_ops = {.forward = two_parts_forward,
+                                            .layer_depth = two_parts_depth};
+
+#define MM_OPT_STRUCT struct two_parts
+static const mm_option two_parts_options[] = {
+    {"size", "of both layers", MM_OPT_I64(size, 2, 1, 9)},
+    {0},
+};
+#undef MM_OPT_STRUCT
+
+static const mm_component two_parts = {
+    .registry = "models",
+    .name = "TestTwoParts",
+    .help = "two layers in a row",
+    .size = sizeof(struct two_parts),
+    .options = two_parts_options,
+    .init = two_parts_init,
+    MM_MODULE(&two_parts_ops),
+};
+
+/* As the backbone of a classifier, and as the whole model. */
+static void test_own_depths(void **state)
+{
+    (void)state;
+    static const mm_component *const table[] = {&two_parts, NULL};
+    static const struct {
+        const char *model;
+        double rates[6];
+    } cases[] = {
+        {"{\"type\": \"ImageClassifier\", \"backbone\": {\"type\": \"TestTwoParts\"},"
+         "\"head\": {\"type\": \"LinearClsHead\", \"num_classes\": 2,"
+         "\"in_channels\": 2}}",
+         {0.25, 0.25, 0.5, 0.5, 1.0, 1.0}},
+        {"{\"type\": \"TestTwoParts\"}", {0.25, 0.25, 0.5, 0.5}},
+    };
+
+    if (mm_component_find("models", NULL, "TestTwoParts") == NULL) {
+        assert_int_equal(mm_register(table), MM_OK);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        mm_module *model = nn_build(cases[i].model);
+        mm_value *config =
+            wrapper_config("constructor='LearningRateDecayOptimWrapperConstructor', "
+                           "paramwise_cfg=dict(layer_decay_rate=0.5)");
+        mm_optim_wrapper *wrapper = mm_optim_wrapper_build(model, config, "mmpretrain");
+
+        check_ok();
+        const mm_param_groups *groups = mm_optim_wrapper_groups(wrapper);
+
+        assert_int_equal(mm_param_groups_count(groups), i == 0 ? 6 : 4);
+        for (size_t k = 0; k < mm_param_groups_count(groups); k++) {
+            assert_true(mm_param_groups_f64(groups, k, "lr") ==
+                        0.5 * cases[i].rates[k]);
+            assert_false(mm_dict_has(mm_param_groups_options(groups, k), "decay_mult"));
+        }
+        mm_optim_wrapper_unref(wrapper);
+        mm_value_unref(config);
+        mm_module_unref(model);
+    }
+}
+
 /* --- faults and slips --- */
 
 static const char *const faults[][2] = {
@@ -264,21 +377,6 @@ static const char *const faults[][2] = {
      "paramwise_cfg=dict(layer_decay=0.5)",
      "layer_decay_rate"},
 };
-
-static mm_value *wrapper_config(const char *more)
-{
-    char *text = mm_strfmt("optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.5), "
-                           "%s)\n",
-                           more);
-    mm_config *config = mm_config_from_string(text, ".py");
-
-    check_ok();
-    mm_value *wrapper = mm_value_ref(mm_config_get(config, "optim_wrapper"));
-
-    mm_config_unref(config);
-    mm_free(text);
-    return wrapper;
-}
 
 static void test_faults(void **state)
 {
@@ -341,8 +439,8 @@ static void test_no_options(void **state)
     static const char *const configs[] = {
         "paramwise_cfg=None", "paramwise_cfg=dict()",
         "constructor='LearningRateDecayOptimWrapperConstructor'",
-        "constructor='mmpretrain.LearningRateDecayOptimWrapperConstructor', "
-        "paramwise_cfg=dict()"};
+        ("constructor='mmpretrain.LearningRateDecayOptimWrapperConstructor', "
+         "paramwise_cfg=dict()")};
     mm_module *model = tied_model();
 
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
@@ -367,8 +465,8 @@ static void test_no_options(void **state)
 int test_paramwise(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_golden), TEST(test_shared),     TEST(test_faults),
-        TEST(test_slips),  TEST(test_no_options),
+        TEST(test_golden), TEST(test_shared), TEST(test_own_depths),
+        TEST(test_faults), TEST(test_slips),  TEST(test_no_options),
     };
 
     return cmocka_run_group_tests(tests, nn_set_up, NULL);

@@ -3,6 +3,7 @@
 #include "mmpretrain/models/attention.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 /* --- multi-head attention --- */
 
@@ -44,6 +45,24 @@ static mm_status attention_init(void *data)
     return mm_pending();
 }
 
+/* What MMPretrain computes where PyTorch has no attention of its own. */
+static mm_tensor *attend_by_parts(mm_tensor *q, mm_tensor *k, mm_tensor *v,
+                                  double head_dims, double drop)
+{
+    mm_tensor *scores = mm_matmul(q, mm_transpose(k, -2, -1));
+    mm_tensor *weights = mm_softmax(mm_div_scalar(scores, sqrt(head_dims)), -1);
+
+    return mm_matmul(mm_dropout(weights, drop, true), v);
+}
+
+static mm_tensor *attend(mm_tensor *q, mm_tensor *k, mm_tensor *v, double head_dims,
+                         double drop)
+{
+    return mm_op_supports("aten::scaled_dot_product_attention", "cpu")
+               ? mm_attention(q, k, v, .dropout_p = drop)
+               : attend_by_parts(q, k, v, head_dims, drop);
+}
+
 static mm_tensor *attention_forward(void *data, mm_tensor *x)
 {
     const struct attention *self = data;
@@ -59,7 +78,7 @@ static mm_tensor *attention_forward(void *data, mm_tensor *x)
     mm_tensor *k = mm_select(qkv, 0, 1);
     mm_tensor *v = mm_select(qkv, 0, 2);
     mm_tensor *out =
-        mm_attention(q, k, v, .dropout_p = training ? self->attn_drop : 0.0);
+        attend(q, k, v, (double)head_dims, training ? self->attn_drop : 0.0);
 
     out = mm_reshape(mm_transpose(out, 1, 2), MM_DIMS(batch, tokens, self->embed_dims));
     out = mm_module_forward(self->proj, out);
