@@ -5,6 +5,7 @@
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
 #include "optim/optimizer.h"
+#include "optim/sparse_state.h"
 
 static mm_value *pack_group(const mm_param_groups *groups, size_t group)
 {
@@ -31,7 +32,13 @@ static mm_value *pack_state(const mm_value *state)
     mm_value *packed = mm_value_new_dict();
 
     for (size_t i = 0; i < mm_value_len(state); i++) {
-        mm_dict_put_key(packed, mm_dict_key_at(state, i), mm_dict_at(state, i));
+        mm_value *key = mm_dict_key_at(state, i);
+        mm_tensor *tensor = mm_value_find_tensor(mm_dict_at(state, i));
+        mm_value *sparse =
+            tensor != NULL && mm_is_sparse(tensor) ? mmi_sparse_pack(tensor) : NULL;
+
+        mm_dict_put_key(packed, key, sparse != NULL ? sparse : mm_dict_at(state, i));
+        mm_value_unref(sparse);
     }
     return packed;
 }
@@ -104,6 +111,10 @@ static mm_tensor *take_tensor(mm_tensor *saved, const char *name, mm_tensor *own
     bool is_step = strcmp(name, "step") == 0;
     bool is_float = mm_dtype_is_floating(param->dtype);
 
+    if (mm_is_sparse(saved)) {
+        return mm_to(saved, .copy = true, .dtype = param->dtype,
+                     .device = param->device);
+    }
     if (mm_tensor_info_get(saved, &info) < 0) {
         return NULL;
     }
@@ -124,25 +135,52 @@ static mm_tensor *take_tensor(mm_tensor *saved, const char *name, mm_tensor *own
     return taken == NULL ? NULL : mmi_laid_out_like(taken, owner);
 }
 
+/* What is loaded for one parameter. */
+struct taking {
+    mm_tensor *param;
+    mm_tensor_info info;
+    bool any_size;
+};
+
+/* An entry of our own; lists may hold tensors too. */
+static mm_value *take_entry(const struct taking *taking, const char *name,
+                            mm_value *entry)
+{
+    mm_tensor *tensor = mm_value_find_tensor(entry);
+
+    tensor = tensor != NULL ? tensor : mmi_sparse_find(entry);
+    if (tensor != NULL) {
+        tensor =
+            take_tensor(tensor, name, taking->param, &taking->info, taking->any_size);
+        return tensor != NULL ? mm_value_new_tensor(tensor) : NULL;
+    }
+    if (mm_value_kind(entry) != MM_KIND_LIST) {
+        return mm_value_ref(entry);
+    }
+    mm_value *list = mm_value_new_list();
+
+    for (size_t i = 0; i < mm_value_len(entry) && !mm_has_error(); i++) {
+        mm_list_push(list, take_entry(taking, name, mm_list_get(entry, i)));
+    }
+    return list;
+}
+
 static mm_value *take_state(const mm_value *saved, mm_tensor *param, bool any_size)
 {
-    mm_tensor_info info;
+    struct taking taking = {.param = param, .any_size = any_size};
     mm_value *state = mm_value_new_dict();
 
-    mm_tensor_info_get(param, &info);
+    mm_tensor_info_get(param, &taking.info);
     for (size_t i = 0; i < mm_value_len(saved) && !mm_has_error(); i++) {
         mm_value *entry = mm_dict_at(saved, i);
         const char *name = mm_dict_name_at(saved, i);
-        mm_tensor *tensor = mm_value_find_tensor(entry);
 
-        if (tensor != NULL && name != NULL) {
-            tensor = take_tensor(tensor, name, param, &info, any_size);
-            if (tensor != NULL) {
-                mm_dict_put_tensor(state, name, tensor);
-            }
-        } else if (!mm_value_is_none(entry)) { /* older versions write None */
-            mm_dict_put_key(state, mm_dict_key_at(saved, i), entry);
+        if (mm_value_is_none(entry)) { /* older versions write None */
+            continue;
         }
+        entry = take_entry(&taking, name != NULL ? name : "", entry);
+        mm_dict_put_key(state, mm_dict_key_at(saved, i), entry);
+        mm_value_unref(entry);
     }
     if (mm_has_error()) {
         mm_value_unref(state);

@@ -105,8 +105,7 @@ static void compare_tensor(struct bar *bar, const char *what, mm_tensor *got,
                            const double *want)
 {
     mm_scope scope = mm_scope_open();
-    mm_tensor *dense = mm_is_sparse(got) ? mm_op("aten::to_dense", MM_T(got)) : got;
-    mm_tensor *plain = mm_contiguous(mm_to(mm_detach(dense), .dtype = MM_DTYPE_F64),
+    mm_tensor *plain = mm_contiguous(mm_to(mm_detach(got), .dtype = MM_DTYPE_F64),
                                      MM_FORMAT_CONTIGUOUS);
     const double *numbers = mm_data(plain, MM_DTYPE_F64);
 
@@ -152,6 +151,29 @@ static bool is_described(const mm_tensor *got, const mm_value *want)
         is_same = mm_size(got, i) == mm_value_i64(mm_list_get(sizes, (size_t)i));
     }
     return is_same;
+}
+
+/* A tensor of a state; a sparse one stands there as torch.save writes it. */
+static mm_tensor *find_state_tensor(const mm_value *value)
+{
+    static const char rebuild[] = "torch._utils._rebuild_sparse_tensor";
+    int64_t sizes[MM_MAX_DIM];
+
+    if (!mm_pickle_is_node(value) || strcmp(mm_pickle_class(value), rebuild) != 0) {
+        return mm_value_find_tensor(value);
+    }
+    const mm_value *parts = mm_list_get(mm_pickle_args(value), 1);
+    const mm_value *shape = mm_list_get(mm_pickle_args(mm_list_get(parts, 2)), 0);
+    int ndim = (int)mm_value_len(shape);
+
+    for (int i = 0; i < ndim; i++) {
+        sizes[i] = mm_value_i64(mm_list_get(shape, (size_t)i));
+    }
+    return mm_op(
+        "aten::to_dense",
+        MM_T(mm_op("aten::sparse_coo_tensor.indices_size",
+                   MM_T(mm_value_tensor(mm_list_get(parts, 0))),
+                   MM_T(mm_value_tensor(mm_list_get(parts, 1))), MM_IS(sizes, ndim))));
 }
 
 static void compare_value(struct bar *bar, const char *what, const mm_value *got,
@@ -228,7 +250,7 @@ static void compare_value(struct bar *bar, const char *what, const mm_value *got
                           const mm_value *want, const double **numbers)
 {
     mm_kind kind = mm_value_kind(want);
-    mm_tensor *tensor = mm_value_find_tensor(got);
+    mm_tensor *tensor = find_state_tensor(got);
     bool is_tensor = kind == MM_KIND_DICT && mm_dict_find(want, "tensor") != NULL;
 
     if (is_tensor != (tensor != NULL) ||
@@ -259,11 +281,13 @@ static void compare_state(const struct trial *trial, struct bar *bar)
     double *numbers = optimizer_cases_numbers(trial->cases, NULL, "%s/state", name);
     const double *at = numbers;
     mm_value *saved = mm_optimizer_state_dict(trial->optimizer);
+    mm_scope scope = mm_scope_open();
 
     check_ok();
     compare_value(bar, "state", mm_dict_get(saved, "state"), want, &at);
     compare_value(bar, "param_groups", mm_dict_get(saved, "param_groups"),
                   mm_dict_get(trial->spec, "param_groups"), &at);
+    mm_scope_close(scope);
     mm_value_unref(saved);
     free(numbers);
     check_ok();
