@@ -112,6 +112,12 @@ mm_value *mm_model_train_step(mm_module *model, mm_value *batch,
             ? ops->train_step(mm_module_self(model), batch, optim_wrapper)
             : default_train_step(model, ops, batch, optim_wrapper);
 
+    if (mm_value_kind(log_vars) != MM_KIND_DICT && !mm_has_error()) {
+        mm_raise(MM_ETYPE, "the train_step of a %s gave %s, not a dict of what to log",
+                 mm_module_type(model),
+                 log_vars == NULL ? "nothing" : mm_value_type_name(log_vars));
+        log_vars = NULL;
+    }
     return mm_scope_close_with(scope, log_vars, unref_value, ref_value);
 }
 

@@ -1,6 +1,7 @@
 /* Wrapper, optimizer and parameter groups from a config: one of each over the whole
  * model, or one under each name, over the model's part of that name (GANs). Source:
  * build_optim_wrapper; the second form is MMagic's MultiOptimWrapperConstructor. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/suggest.h"
@@ -219,17 +220,25 @@ struct several {
     mm_optim_wrapper *dict;
 };
 
+/* Raises that there is nothing for wrapper `name`; the hint is the nearest part, or all
+ * parts. */
 static mm_status no_part(const mm_module *model, const char *name,
                          const mm_value *config, const char *path)
 {
     mmi_suggest near = {.word = name};
-    const char *child;
+    char parts[256] = "";
 
     (void)mm_raise(MM_ECONFIG, "%s: the model has no part '%s'", path, name);
-    for (size_t i = 0; mm_module_child(model, i) != NULL; i++) {
-        child = mm_module_child_name(model, i);
+    for (size_t i = 0; i < mm_module_num_children(model); i++) {
+        const char *child = mm_module_child_name(model, i);
+        size_t used = strlen(parts);
+
         mmi_suggest_add(&near, child);
+        (void)snprintf(parts + used, sizeof(parts) - used, "%s'%s'", i > 0 ? ", " : "",
+                       child);
     }
+    if (near.count == 0 && parts[0] != '\0')
+        (void)mm_error_hint("its parts are %s", parts);
     mmi_suggest_hint(&near);
     return mm_error_locate(mmi_config_source(config, "type"));
 }

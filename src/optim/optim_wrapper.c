@@ -473,18 +473,28 @@ static mm_status backward_or_drop(mm_optim_wrapper *wrapper, mm_tensor *loss,
     return mm_pending();
 }
 
-mm_status mm_optim_wrapper_update_params(mm_optim_wrapper *wrapper, mm_tensor *loss)
+static mm_status update_params(mm_optim_wrapper *wrapper, mm_tensor *loss)
 {
     bool dropped = false;
 
-    if (mmi_optim_wrapper_check_single(wrapper, "update_params") < 0 ||
-        backward_or_drop(wrapper, loss, &dropped) < 0 ||
+    if (backward_or_drop(wrapper, loss, &dropped) < 0 ||
         !mm_optim_wrapper_should_update(wrapper) ||
         (dropped && !has_grads(wrapper))) { /* nothing is left of a dropped window */
         return mm_pending();
     }
     if (mm_optim_wrapper_step(wrapper) >= 0) {
         mm_optim_wrapper_zero_grad(wrapper);
+    }
+    return mm_pending();
+}
+
+mm_status mm_optim_wrapper_update_params(mm_optim_wrapper *wrapper, mm_tensor *loss)
+{
+    if (mmi_optim_wrapper_check_single(wrapper, "update_params") < 0) {
+        return mm_pending();
+    }
+    if (update_params(wrapper, loss) < 0 && wrapper->name != NULL) {
+        mm_error_frame("in the step of optim wrapper '%s'", wrapper->name);
     }
     return mm_pending();
 }
