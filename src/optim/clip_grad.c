@@ -69,6 +69,12 @@ static mm_status collect(mm_optimizer *optimizer, struct grads *out)
     return mm_pending();
 }
 
+/* What is stored of a gradient: of a sparse one the values that it has. */
+static mm_tensor *stored(mm_tensor *grad)
+{
+    return mm_is_sparse(grad) ? mm_op("aten::_values", MM_T(grad)) : grad;
+}
+
 static void release(struct grads *grads)
 {
     mm_free(grads->list);
@@ -100,7 +106,20 @@ static bool takes_list(const struct grads *grads, const char *name)
     return true;
 }
 
-/* PyTorch's: the norm of the norms, as a tensor. */
+/* Leaves out gradients without elements: some norms of nothing do not exist. */
+static void drop_empty(struct grads *grads)
+{
+    int left = 0;
+
+    for (int i = 0; i < grads->count && !mm_has_error(); i++) {
+        if (mm_numel(grads->list[i]) > 0) {
+            grads->list[left++] = grads->list[i];
+        }
+    }
+    grads->count = left;
+}
+
+/* PyTorch's: the norm of the norms, as a tensor. There is an element. */
 static mm_tensor *total_norm(const struct grads *grads, double norm_type)
 {
     mm_tensor **norms = mm_alloc_array((size_t)grads->count, sizeof *norms);
@@ -130,7 +149,10 @@ static double slow_norm(mm_optimizer *optimizer, double norm_type)
     double norm = 0.0;
     mm_scope scope = mm_scope_open();
 
-    if (collect(optimizer, &grads) >= 0 && grads.count > 0) {
+    if (collect(optimizer, &grads) >= 0) {
+        drop_empty(&grads);
+    }
+    if (!mm_has_error() && grads.count > 0) {
         mm_tensor *total = total_norm(&grads, norm_type);
 
         norm = mm_has_error() ? 0.0 : mm_item(total);
@@ -153,6 +175,7 @@ static double any_norm(mm_optimizer *optimizer, double norm_type)
             grads.list[grads.count++] = mm_grad_find(optimizer->params[i]);
         }
     }
+    drop_empty(&grads);
     if (grads.count > 0) {
         mm_tensor *total = total_norm(&grads, norm_type);
 
@@ -272,9 +295,12 @@ mm_status mmi_clip_reference(mm_optimizer *optimizer, const mmi_clip *clip,
 {
     struct grads grads;
     mm_scope scope = mm_scope_open();
-    mm_tensor *norm = collect(optimizer, &grads) >= 0 && grads.count > 0
-                          ? total_norm(&grads, clip->norm_type)
-                          : NULL;
+    mm_tensor *norm = NULL;
+
+    if (collect(optimizer, &grads) >= 0) {
+        drop_empty(&grads);
+        norm = grads.count > 0 ? total_norm(&grads, clip->norm_type) : NULL;
+    }
     double value = norm == NULL ? 0.0 : mm_item(norm);
 
     if (!mm_has_error() && check_finite(clip, value) >= 0) {
@@ -373,6 +399,9 @@ mm_status mmi_clip_unscale(mm_optimizer *optimizer, float inverse, bool *out_fin
     if (collect(optimizer, &grads) >= 0) {
         part.list = mm_alloc_array((size_t)grads.count, sizeof *part.list);
     }
+    for (int i = 0; i < grads.count && !mm_has_error(); i++) {
+        grads.list[i] = stored(grads.list[i]);
+    }
     while (!mm_has_error() && grads.count > 0 && take_kind(&grads, &part, &kind) >= 0) {
         bool has_operator =
             mm_op_supports(unscale_of_list, kind.is_cpu ? "cpu" : "cuda");
@@ -398,7 +427,7 @@ const char *mmi_clip_find_nonfinite(mm_optimizer *optimizer)
     for (size_t i = 0; found == NULL && i < optimizer->num_params; i++) {
         mm_tensor *grad = mm_grad_find(optimizer->params[i]);
 
-        if (grad != NULL && mm_item(mm_all(mm_isfinite(grad))) == 0.0 &&
+        if (grad != NULL && mm_item(mm_all(mm_isfinite(stored(grad)))) == 0.0 &&
             !mm_has_error()) {
             found = mm_param_groups_name(optimizer->groups, i);
         }
