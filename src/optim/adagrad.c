@@ -1,10 +1,10 @@
 /* Adagrad. Its states are there from the start, filled with the component's initial
  * value, whatever the groups say, as in PyTorch. */
 #include "kernels/kernels.h"
-#include "optim/builtin.h"
-#include "optim/torch_options.h"
-
 #include "mmengine/ops.h"
+#include "optim/builtin.h"
+#include "optim/elementwise.h"
+#include "optim/torch_options.h"
 
 struct adagrad {
     double lr;
@@ -76,6 +76,19 @@ static mm_status apply_sparse(const mmi_adagrad_rule *rule, mm_update_call *call
     return mm_pending();
 }
 
+/* The rate's decay is in it: the step count says nothing more. */
+static mm_status adagrad_fused(const mmi_adagrad_rule *rule, mm_update_call *call)
+{
+    mm_tensor **steps = mmi_call_steps(call, 1.0);
+
+    return mm_op_run("aten::_fused_adagrad_", NULL, MM_TS(call->params, call->count),
+                     MM_TS(call->grads, call->count),
+                     MM_TS(call->states[0], call->count), MM_TS(steps, call->count),
+                     MM_NAMED_F("lr", -rule->neg_lr), MM_NAMED_F("lr_decay", 0.0),
+                     MM_NAMED_F("weight_decay", rule->decay.weight_decay),
+                     MM_NAMED_F("eps", rule->eps), MM_NAMED_B("maximize", false));
+}
+
 /* torch/optim/adagrad.py, _single_tensor_adagrad, operator by operator. */
 static mm_status adagrad_apply(const void *coefficients, mm_update_call *call)
 {
@@ -83,6 +96,8 @@ static mm_status adagrad_apply(const void *coefficients, mm_update_call *call)
 
     if (call->is_sparse)
         return apply_sparse(rule, call);
+    if (mmi_call_can_fuse(call, "aten::_fused_adagrad_"))
+        return adagrad_fused(rule, call);
     mm_tensor **grads = mmi_apply_decay(call, &rule->decay);
     mm_tensor **sums = mm_each_addcmul_(call, call->states[0], grads, grads, 1.0);
     mm_tensor **roots = mm_each_sqrt(call, sums);

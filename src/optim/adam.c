@@ -3,10 +3,13 @@
 #include <math.h>
 
 #include "kernels/kernels.h"
+#include "mmengine/ops.h"
 #include "optim/builtin.h"
+#include "optim/elementwise.h"
 #include "optim/torch_options.h"
 
 struct adam {
+    bool is_adamw; /* its decay is decoupled whatever a checkpoint says */
     double lr;
     mm_f64s betas;
     double eps;
@@ -21,9 +24,16 @@ struct setting {
     bool amsgrad;
 };
 
+/* The kernel's first, then what libtorch's fused operators take. */
+struct coefficients {
+    mmi_adam_rule rule;
+    struct setting setting;
+    double step;
+};
+
 static mm_status adamw_init(void *self)
 {
-    ((struct adam *)self)->decoupled_weight_decay = true;
+    ((struct adam *)self)->is_adamw = true;
     return mmi_optimizer_init(self);
 }
 
@@ -42,6 +52,8 @@ static void adam_read(void *self, const mm_value *options, void *out_setting)
     struct setting *setting = out_setting;
 
     mmi_read_adam_like(self, options, &setting->base);
+    setting->base.decoupled =
+        setting->base.decoupled || ((const struct adam *)self)->is_adamw;
     setting->amsgrad = mmi_get_bool(options, "amsgrad");
 }
 
@@ -54,7 +66,8 @@ static bool has_max(const void *setting, double *out_initial)
 static void adam_prepare(const void *setting, float *scalars, void *out_coefficients)
 {
     const mmi_adam_like *s = &((const struct setting *)setting)->base;
-    mmi_adam_rule *rule = out_coefficients;
+    struct coefficients *coefficients = out_coefficients;
+    mmi_adam_rule *rule = &coefficients->rule;
     double step = (double)(*scalars += 1.0F);
     double bias1 = 1.0 - pow(s->beta1, step);
     double bias2 = 1.0 - pow(s->beta2, step);
@@ -66,12 +79,40 @@ static void adam_prepare(const void *setting, float *scalars, void *out_coeffici
     rule->bias2_sqrt = pow(bias2, 0.5);
     rule->eps = s->eps;
     rule->neg_step_size = -(s->lr / bias1);
+    coefficients->setting = *(const struct setting *)setting;
+    coefficients->step = step;
+}
+
+static const char *fused_name(const struct coefficients *coefficients)
+{
+    return coefficients->setting.base.decoupled ? "aten::_fused_adamw_"
+                                                : "aten::_fused_adam_";
+}
+
+static mm_status adam_fused(const struct coefficients *coefficients,
+                            mm_update_call *call)
+{
+    const mmi_adam_like *s = &coefficients->setting.base;
+    mm_tensor **steps = mmi_call_steps(call, coefficients->step);
+    size_t num_max = call->states[2] != NULL ? call->count : 0;
+
+    return mm_op_run(
+        fused_name(coefficients), NULL, MM_TS(call->params, call->count),
+        MM_TS(call->grads, call->count), MM_TS(call->states[0], call->count),
+        MM_TS(call->states[1], call->count), MM_TS(call->states[2], num_max),
+        MM_TS(steps, call->count), MM_NAMED_F("lr", s->lr),
+        MM_NAMED_F("beta1", s->beta1), MM_NAMED_F("beta2", s->beta2),
+        MM_NAMED_F("weight_decay", s->weight_decay), MM_NAMED_F("eps", s->eps),
+        MM_NAMED_B("amsgrad", num_max > 0), MM_NAMED_B("maximize", false));
 }
 
 /* torch/optim/adam.py, _single_tensor_adam, operator by operator. */
 static mm_status adam_apply(const void *coefficients, mm_update_call *call)
 {
-    const mmi_adam_rule *rule = coefficients;
+    const mmi_adam_rule *rule = &((const struct coefficients *)coefficients)->rule;
+
+    if (mmi_call_can_fuse(call, fused_name(coefficients)))
+        return adam_fused(coefficients, call);
     mm_tensor **grads = mmi_apply_decay(call, &rule->decay);
     mm_tensor **squares = call->states[1];
 
@@ -104,7 +145,7 @@ static const mm_update_state adam_states[] = {
 
 static const mm_update_rule adam_rule = {
     .setting_size = sizeof(struct setting),
-    .coefficients_size = sizeof(mmi_adam_rule),
+    .coefficients_size = sizeof(struct coefficients),
     .states = adam_states,
     .read = adam_read,
     .prepare = adam_prepare,

@@ -341,6 +341,17 @@ mmi_elementwise *mmi_elementwise_new(mm_optimizer *optimizer)
     return driver;
 }
 
+bool mmi_elementwise_is_scalar(const mm_update_rule *rule, const char *name)
+{
+    const mm_update_state *state = rule->states;
+
+    for (; state != NULL && state->name != NULL; state++) {
+        if (state->is_scalar && strcmp(state->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 void mmi_elementwise_forget(mmi_elementwise *driver, mm_optimizer *optimizer)
 {
     for (size_t i = 0; i < optimizer->num_params; i++) {
@@ -517,6 +528,8 @@ static mm_status apply_from(const mmi_elementwise *driver, mm_optimizer *optimiz
     if (call.is_sparse && !driver->rule->takes_sparse)
         return mmi_optimizer_refuse_sparse(optimizer);
     room.by_list = (!info.is_cpu || optimizer->by_list) && !call.is_sparse;
+    room.fuses =
+        optimizer->fuses || (!info.is_cpu && optimizer->numerics == MM_NUMERICS_FAST);
     for (size_t i = first + 1; room.by_list && i < optimizer->num_params; i++) {
         if (mmi_optimizer_is_slow(optimizer, i) && !has_sparse_grad(optimizer, i) &&
             goes_with(optimizer, i, first, &info))

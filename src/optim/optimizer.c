@@ -362,7 +362,7 @@ static bool is_same_size(const mm_tensor_info *a, const mm_tensor_info *b)
     return is_same;
 }
 
-static bool lies_alike(const mm_tensor_info *a, const mm_tensor_info *b)
+bool mmi_lies_alike(const mm_tensor_info *a, const mm_tensor_info *b)
 {
     bool is_alike = is_same_size(a, b);
 
@@ -381,7 +381,7 @@ mm_tensor *mmi_laid_out_like(mm_tensor *tensor, mm_tensor *param)
         return NULL;
     }
     if (!is_same_size(&from, &to) || strcmp(from.device, to.device) != 0 ||
-        lies_alike(&to, &from)) {
+        mmi_lies_alike(&to, &from)) {
         return tensor;
     }
     mm_tensor *made = mm_empty_like(param);
@@ -420,7 +420,7 @@ float *mmi_optimizer_state_memory(mm_optimizer *optimizer, size_t index,
         mm_tensor_info_get(state, &info);
     }
     if (!mm_has_error() &&
-        (state == NULL || !info.is_cpu || !lies_alike(&param, &info))) {
+        (state == NULL || !info.is_cpu || !mmi_lies_alike(&param, &info))) {
         state = make_state(optimizer, index, name, state, zeros);
         if (state != NULL) {
             mm_tensor_info_get(state, &info);
@@ -431,7 +431,7 @@ float *mmi_optimizer_state_memory(mm_optimizer *optimizer, size_t index,
                        mm_param_groups_name(optimizer->groups, index));
         return NULL;
     }
-    MM_ASSERT(lies_alike(&param, &info));
+    MM_ASSERT(mmi_lies_alike(&param, &info));
     return info.data;
 }
 

@@ -30,6 +30,7 @@ struct mm_optimizer {
         *follow; /* averages for the next step to pull along; NULL: none */
     struct mmi_elementwise *driver; /* with ops->rule */
     bool by_list;                   /* for tests: lists of tensors on the host, too */
+    bool fuses;                     /* for tests: and libtorch's fused operators */
     int64_t num_steps;              /* made since it was built */
 };
 
@@ -69,6 +70,10 @@ mm_tensor *mmi_optimizer_put_state(mm_optimizer *optimizer, size_t index,
  * it, filled with zeros or not at all, if it is absent. */
 float *mmi_optimizer_state_memory(mm_optimizer *optimizer, size_t index,
                                   const char *name, bool zeros);
+
+/** True if both have the same sizes, dtype and, but where it does not matter, strides.
+ */
+bool mmi_lies_alike(const mm_tensor_info *a, const mm_tensor_info *b);
 
 /** `tensor`, laid out in memory as `param` is if both have the same sizes and dtype;
  * the same one if it lies so already. Scope-owned or borrowed. Equal layouts let the

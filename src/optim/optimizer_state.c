@@ -4,7 +4,7 @@
 
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
-#include "optim/optimizer.h"
+#include "optim/elementwise.h"
 #include "optim/sparse_state.h"
 
 static mm_value *pack_group(const mm_param_groups *groups, size_t group)
@@ -102,13 +102,20 @@ static mm_status check_groups(const mm_optimizer *optimizer, const mm_value *sav
     return mm_pending();
 }
 
+static bool is_single(const mm_optimizer_ops *ops, const char *name)
+{
+    return strcmp(name, "step") == 0 ||
+           (ops->rule != NULL && mmi_elementwise_is_scalar(ops->rule, name));
+}
+
 /* A copy of a state tensor in the parameter's dtype and memory format, on its device.
- * Step counts keep their own. */
+ * Step counts and other single numbers keep their own, on the host. */
 static mm_tensor *take_tensor(mm_tensor *saved, const char *name, mm_tensor *owner,
-                              const mm_tensor_info *param, bool any_size)
+                              const mm_tensor_info *param, const mm_optimizer_ops *ops)
 {
     mm_tensor_info info;
-    bool is_step = strcmp(name, "step") == 0;
+    bool is_step = is_single(ops, name);
+    bool any_size = ops->has_free_states;
     bool is_float = mm_dtype_is_floating(param->dtype);
 
     if (mm_is_sparse(saved)) {
@@ -139,8 +146,16 @@ static mm_tensor *take_tensor(mm_tensor *saved, const char *name, mm_tensor *own
 struct taking {
     mm_tensor *param;
     mm_tensor_info info;
-    bool any_size;
+    const mm_optimizer_ops *ops;
 };
+
+/* Older versions write single numbers as such. */
+static mm_value *take_number(const mm_value *entry)
+{
+    mm_tensor *number = mm_scalar(mm_value_f64(entry), MM_DTYPE_F32);
+
+    return number != NULL ? mm_value_new_tensor(number) : NULL;
+}
 
 /* An entry of our own; lists may hold tensors too. */
 static mm_value *take_entry(const struct taking *taking, const char *name,
@@ -151,8 +166,11 @@ static mm_value *take_entry(const struct taking *taking, const char *name,
     tensor = tensor != NULL ? tensor : mmi_sparse_find(entry);
     if (tensor != NULL) {
         tensor =
-            take_tensor(tensor, name, taking->param, &taking->info, taking->any_size);
+            take_tensor(tensor, name, taking->param, &taking->info, taking->ops);
         return tensor != NULL ? mm_value_new_tensor(tensor) : NULL;
+    }
+    if (taking->ops->rule != NULL && is_single(taking->ops, name)) {
+        return take_number(entry);
     }
     if (mm_value_kind(entry) != MM_KIND_LIST) {
         return mm_value_ref(entry);
@@ -165,9 +183,10 @@ static mm_value *take_entry(const struct taking *taking, const char *name,
     return list;
 }
 
-static mm_value *take_state(const mm_value *saved, mm_tensor *param, bool any_size)
+static mm_value *take_state(const mm_value *saved, mm_tensor *param,
+                            const mm_optimizer_ops *ops)
 {
-    struct taking taking = {.param = param, .any_size = any_size};
+    struct taking taking = {.param = param, .ops = ops};
     mm_value *state = mm_value_new_dict();
 
     mm_tensor_info_get(param, &taking.info);
@@ -217,8 +236,7 @@ static mm_status load_states(mm_optimizer *optimizer, const mm_value *states,
         const mm_value *saved = find_saved(states, groups, i);
 
         if (saved != NULL) {
-            taken[i] = take_state(saved, optimizer->params[i],
-                                  optimizer->ops->has_free_states);
+            taken[i] = take_state(saved, optimizer->params[i], optimizer->ops);
         }
         if (mm_has_error()) {
             mm_error_frame("while loading the state of parameter '%s'",

@@ -2,7 +2,9 @@
  * decay. The kernels and the operators give the same bits as torch.optim.SGD. The
  * momentum buffer is lazy: the first update makes it, of the gradient. */
 #include "kernels/kernels.h"
+#include "mmengine/ops.h"
 #include "optim/builtin.h"
+#include "optim/elementwise.h"
 #include "optim/torch_options.h"
 
 struct sgd {
@@ -43,11 +45,30 @@ static bool has_buffer(const void *setting, double *out_initial)
     return ((const mmi_sgd_rule *)setting)->momentum != 0.0;
 }
 
+static mm_status sgd_fused(const mmi_sgd_rule *rule, mm_update_call *call)
+{
+    size_t num_buffers = rule->momentum != 0.0 ? call->count : 0;
+
+    if (call->is_new)
+        call->states[0] = mm_each_clone(call, call->params);
+    return mm_op_run(
+        "aten::_fused_sgd_", NULL, MM_TS(call->params, call->count),
+        MM_TS(call->grads, call->count), MM_TS(call->states[0], num_buffers),
+        MM_NAMED_F("weight_decay", rule->weight_decay),
+        MM_NAMED_F("momentum", rule->momentum), MM_NAMED_F("lr", -rule->neg_lr),
+        MM_NAMED_F("dampening", 1.0 - rule->one_minus_dampening),
+        MM_NAMED_B("nesterov", rule->nesterov), MM_NAMED_B("maximize", false),
+        MM_NAMED_B("is_first_step", call->is_new));
+}
+
 /* torch/optim/sgd.py, _single_tensor_sgd, operator by operator. */
 static mm_status sgd_apply(const void *coefficients, mm_update_call *call)
 {
     const mmi_sgd_rule *rule = coefficients;
     mm_tensor **grads = call->grads;
+
+    if (mmi_call_can_fuse(call, "aten::_fused_sgd_"))
+        return sgd_fused(rule, call);
 
     if (rule->weight_decay != 0.0)
         grads = mm_each_add(call, grads, call->params, rule->weight_decay);

@@ -174,3 +174,43 @@ mm_tensor **mm_each_clamp_(mm_update_call *call, mm_tensor **x, double low, doub
         mm_clamp_(x[i], .min = MM_N(low), .max = MM_N(high));
     return mm_has_error() ? NULL : x;
 }
+
+/* --- libtorch's fused operators --- */
+
+static bool all_lie_alike(const mm_update_call *call, mm_tensor **list)
+{
+    for (size_t i = 0; list != NULL && i < call->count; i++) {
+        mm_tensor_info param;
+        mm_tensor_info other;
+
+        if (mm_tensor_info_get(call->params[i], &param) < 0 ||
+            mm_tensor_info_get(list[i], &other) < 0 || !mmi_lies_alike(&param, &other))
+            return false;
+    }
+    return true;
+}
+
+bool mmi_call_can_fuse(const mm_update_call *call, const char *name)
+{
+    if (mm_has_error() || call->is_sparse || !call->room->fuses ||
+        !mm_op_supports(name, call->device) || !all_lie_alike(call, call->grads))
+        return false;
+    for (int i = 0; i < MM_UPDATE_MAX_STATES; i++) {
+        bool is_made = call->states[i] != NULL && call->states[i][0] != NULL;
+
+        if (is_made && !all_lie_alike(call, call->states[i]))
+            return false;
+    }
+    return true;
+}
+
+mm_tensor **mmi_call_steps(mm_update_call *call, double step)
+{
+    mm_tensor **steps = mmi_update_room_list(call->room, call->count);
+    mm_tensor *one = mm_full(MM_DIMS_EMPTY, MM_N(step), .dtype = MM_DTYPE_F32,
+                             .device = call->device);
+
+    for (size_t i = 0; steps != NULL && i < call->count; i++)
+        steps[i] = one;
+    return mm_has_error() ? NULL : steps;
+}
