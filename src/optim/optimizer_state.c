@@ -165,8 +165,7 @@ static mm_value *take_entry(const struct taking *taking, const char *name,
 
     tensor = tensor != NULL ? tensor : mmi_sparse_find(entry);
     if (tensor != NULL) {
-        tensor =
-            take_tensor(tensor, name, taking->param, &taking->info, taking->ops);
+        tensor = take_tensor(tensor, name, taking->param, &taking->info, taking->ops);
         return tensor != NULL ? mm_value_new_tensor(tensor) : NULL;
     }
     if (taking->ops->rule != NULL && is_single(taking->ops, name)) {

@@ -358,6 +358,12 @@ static void rules_may_lack_operators(void **state)
     mm_tensor_unref(leaf);
 }
 
+static int set_up_group(void **state)
+{
+    (void)state;
+    return mm_init() < 0 || mm_torch_open() < 0 ? -1 : 0;
+}
+
 int test_update_rules(void);
 
 int test_update_rules(void)
@@ -374,5 +380,5 @@ int test_update_rules(void)
         TEST(rules_may_lack_operators),
     };
 #undef TEST
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, NULL);
 }
