@@ -62,6 +62,8 @@ if(TARGET mmengine_cli AND TARGET mmengine_torch)
   mm_interop_test(mmengine_cli objects torch mmengine)
   mm_interop_test(mmengine_cli resume mmengine mmpretrain.version)
   mm_interop_test(mmengine_cli paramwise mmengine mmpretrain.version)
+  mm_interop_test(torch_tests optimizers mmengine mmpretrain.version transformers lion_pytorch
+                  dadaptation schedulefree)
 endif()
 mm_interop_test(optim_test_schedulers schedules mmengine)
 
