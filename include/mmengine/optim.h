@@ -101,6 +101,9 @@ struct mm_optimizer_ops {
     /** optional: an elementwise rule. Then the engine steps; `step`, `step_param` and
      * `state_changed` stay NULL */
     const mm_update_rule *rule;
+    /** optional, with `rule`: before each step, before the groups' options are read;
+     * for rules that count in options */
+    mm_status (*begin_step)(void *self, mm_optimizer *optimizer);
     /** required unless `step`, `rule` or needs_closure: updates one parameter in place.
      * Called for every parameter that has a gradient, in order, without recording, in a
      * scope. */

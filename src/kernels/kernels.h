@@ -40,6 +40,8 @@ typedef struct mmi_kernels {
     mm_update_fn rmsprop;
     mm_update_fn rprop;
     mm_update_fn asgd;
+    mm_update_fn lion;
+    mm_update_fn schedule_free;
     /** @} */
     /** Sum of squares, in double, in an order that is the same in all variants. */
     double (*sum_squares)(const float *x, int64_t count);

@@ -111,4 +111,29 @@ typedef struct mmi_asgd_rule {
     double mu; /**< 1: the mean becomes the weight */
 } mmi_asgd_rule;
 
+/** Lion: the average. */
+typedef struct mmi_lion_rule {
+    double param_factor; /**< 1 - lr * weight_decay */
+    double beta1;        /**< of the average that is followed */
+    double one_minus_beta1;
+    double beta2; /**< of the average that is kept */
+    double one_minus_beta2;
+    double neg_lr;
+} mmi_lion_rule;
+
+/** Schedule-Free: the newest iterate, lazy; the average of squares or NULL. */
+typedef struct mmi_schedule_free_rule {
+    bool has_squares; /**< not those of SGD */
+    bool is_adaptive; /**< divide by the root of squares */
+    bool by_list;     /**< operators: round as those over lists */
+    double beta2;
+    double one_minus_beta2;
+    double bias2;
+    double eps;
+    double weight_decay;
+    double pull;       /**< weight of the newest in the average */
+    double point_step; /**< what the gradient moves the point of training by */
+    double neg_lr;     /**< and the newest */
+} mmi_schedule_free_rule;
+
 #endif

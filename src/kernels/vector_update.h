@@ -498,3 +498,79 @@ static void asgd(const void *coefficients, const mm_update_memory *memory)
         asgd_loop(false, false, rule, memory);
     }
 }
+
+/* Order of operations: lion_pytorch/lion_pytorch.py, update_fn. ATen's sign of NaN is
+ * 0.
+ */
+static void lion(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_lion_rule *rule = coefficients;
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict avg = memory->states[0];
+    const float factor = memory->grad_factor;
+    const float param_factor = (float)rule->param_factor;
+    const float beta1 = (float)rule->beta1;
+    const float one_minus_beta1 = (float)rule->one_minus_beta1;
+    const float beta2 = (float)rule->beta2;
+    const float one_minus_beta2 = (float)rule->one_minus_beta2;
+    const float neg_lr = (float)rule->neg_lr;
+
+    for (int64_t i = 0; i < memory->count; i++) {
+        float g = grad[i] * factor;
+        float m = avg[i];
+        float update = MADD(g, one_minus_beta1, m * beta1);
+        float up = update > 0.0F ? 1.0F : 0.0F;
+        float sign = update < 0.0F ? -1.0F : up;
+
+        param[i] = MADD(sign, neg_lr, param[i] * param_factor);
+        avg[i] = MADD(g, one_minus_beta2, m * beta2);
+    }
+}
+
+/* Order of operations: schedulefree/adamw_schedulefree.py, step. `low`: as adam_loop.
+ */
+MMI_INLINE void schedule_free_loop(bool squares, bool adaptive, bool low,
+                                   const mmi_schedule_free_rule *rule,
+                                   const mm_update_memory *memory)
+{
+    float *restrict param = memory->param;
+    const float *restrict grad = memory->grad;
+    float *restrict newest = memory->states[0];
+    float *restrict avg_sq = memory->states[1];
+    const float factor = memory->grad_factor;
+    const float beta2 = (float)rule->beta2;
+    const float one_minus_beta2 = (float)rule->one_minus_beta2;
+    const float bias2 = (float)rule->bias2;
+    const float eps = (float)rule->eps;
+    const float decay = (float)rule->weight_decay;
+    const float weight = (float)rule->pull;
+    const float pull = low ? weight : weight - 1.0F;
+    const float point_step = (float)rule->point_step;
+    const float neg_lr = (float)rule->neg_lr;
+
+    for (int64_t i = 0; i < memory->count; i++) {
+        float y = param[i];
+        float z = memory->is_new ? y : newest[i];
+        float g = grad[i] * factor;
+
+        if (squares) {
+            float v = MADD(one_minus_beta2 * g, g, avg_sq[i] * beta2);
+
+            avg_sq[i] = v;
+            g = adaptive ? g / (sqrtf(v / bias2) + eps) : g;
+        }
+        g = MADD(y, decay, g);
+        y = MADD(pull, z - y, low ? y : z);
+        param[i] = MADD(g, point_step, y);
+        newest[i] = MADD(g, neg_lr, z);
+    }
+}
+
+static void schedule_free(const void *coefficients, const mm_update_memory *memory)
+{
+    const mmi_schedule_free_rule *rule = coefficients;
+
+    MMI_FOR_CASES(schedule_free_loop, memory->states[1] != NULL, rule->is_adaptive,
+                  is_low(rule->pull));
+}

@@ -1,11 +1,10 @@
 /* Lion: the sign of an average of gradients, with weight decay of its own. Bit-equal to
- * lion-pytorch in reference numerics. Source: lion_pytorch/lion_pytorch.py (0.2.5). */
+ * lion-pytorch in both numerics. Source: lion_pytorch/lion_pytorch.py (0.2.5). */
 #include <float.h>
-#include <math.h>
 
-#include "mmengine/ops.h"
+#include "kernels/kernels.h"
+#include "mmengine/optim.h"
 #include "optim/builtin.h"
-#include "optim/optimizer.h"
 
 struct lion {
     double lr;
@@ -46,34 +45,58 @@ static mm_status lion_check(void *self, const mm_value *options)
     return mm_pending();
 }
 
-static mm_status lion_step_param(void *data, mm_optimizer *optimizer, size_t index)
+static void lion_read(void *data, const mm_value *options, void *out_setting)
 {
     const struct lion *self = data;
-    mm_tensor *param = optimizer->params[index];
-    mm_tensor *grad = mm_optimizer_grad(optimizer, index);
-    const mm_value *options = mm_param_groups_options(
-        optimizer->groups, mm_param_groups_group_of(optimizer->groups, index));
+    mmi_lion_rule *rule = out_setting;
     double lr = mm_option_find_f64(options, "lr", 0.0);
     double decay = mm_option_find_f64(options, "weight_decay", 0.0);
-    double beta1 = mm_option_get_f64_at(options, "betas", 0);
-    double beta2 = mm_option_get_f64_at(options, "betas", 1);
-    mm_tensor *avg = mm_optimizer_zeros_state(optimizer, index, "exp_avg");
 
     if (self->decoupled_weight_decay)
         decay /= self->lr;
-    mm_mul_scalar_(param, 1.0 - lr * decay);
-    mm_tensor *update = mm_add_scaled(mm_mul_scalar(avg, beta1), grad, 1.0 - beta1);
+    rule->param_factor = 1.0 - lr * decay;
+    rule->beta1 = mm_option_get_f64_at(options, "betas", 0);
+    rule->one_minus_beta1 = 1.0 - rule->beta1;
+    rule->beta2 = mm_option_get_f64_at(options, "betas", 1);
+    rule->one_minus_beta2 = 1.0 - rule->beta2;
+    rule->neg_lr = -lr;
+}
 
-    mm_add_scaled_(param, mm_sign(update), -lr);
-    mm_mul_scalar_(avg, beta2);
-    mm_add_scaled_(avg, grad, 1.0 - beta2);
+/* update_fn, operator by operator. */
+static mm_status lion_apply(const void *coefficients, mm_update_call *call)
+{
+    const mmi_lion_rule *rule = coefficients;
+    mm_tensor **avg = call->states[0];
+
+    mm_each_mul_number_(call, call->params, rule->param_factor);
+    mm_tensor **update = mm_each_mul_number(call, avg, rule->beta1);
+
+    mm_each_add_(call, update, call->grads, rule->one_minus_beta1);
+    mm_each_add_(call, call->params, mm_each_sign(call, update), rule->neg_lr);
+    mm_each_mul_number_(call, avg, rule->beta2);
+    mm_each_add_(call, avg, call->grads, rule->one_minus_beta2);
     return mm_pending();
 }
+
+static const mm_update_state lion_states[] = {{.name = "exp_avg"}, {0}};
+
+static mm_update_fn lion_select(void)
+{
+    return mmi_kernels_best()->lion;
+}
+
+static const mm_update_rule lion_rule = {
+    .setting_size = sizeof(mmi_lion_rule),
+    .states = lion_states,
+    .read = lion_read,
+    .select = lion_select,
+    .apply = lion_apply,
+};
 
 static const mm_optimizer_ops ops = {
     .defaults = lion_defaults,
     .check = lion_check,
-    .step_param = lion_step_param,
+    .rule = &lion_rule,
 };
 
 #define MM_OPT_STRUCT struct lion

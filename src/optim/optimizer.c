@@ -472,7 +472,9 @@ mm_status mm_optimizer_step_scaled(mm_optimizer *optimizer, float factor)
 
     optimizer->grad_factor = factor;
     if (optimizer->driver != NULL) {
-        mmi_elementwise_step(optimizer->driver, optimizer);
+        if (optimizer->ops->begin_step == NULL ||
+            optimizer->ops->begin_step(optimizer->self, optimizer) >= 0)
+            mmi_elementwise_step(optimizer->driver, optimizer);
     } else if (optimizer->ops->step != NULL) {
         optimizer->ops->step(optimizer->self, optimizer);
     } else {

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "mmengine/ops.h"
 #include "optim/builtin.h"
 #include "optim/optimizer.h"
@@ -23,20 +24,6 @@ struct schedule_free {
     double weight_decay;
     mm_value *foreach;
     bool silent_sgd_phase;
-};
-
-/* What the parameters of a group share in one step. */
-struct rates {
-    double lr;    /* with warmup or rectification */
-    double beta1; /* place of the point between average (1) and newest (0) */
-    double beta2; /* 0 for SGD */
-    double bias2; /* what the average of squares lacks at the start */
-    double pull;  /* weight of the newest in the average */
-    double decay;
-    double eps;
-    bool is_adaptive; /* divide by the root of squares */
-    bool has_squares;
-    bool by_list; /* round as torch's operators over lists */
 };
 
 static bool is_sgd(const mm_value *options)
@@ -112,109 +99,24 @@ static double rectification(const mm_value *options, double beta2, double step,
                0.5);
 }
 
-/* The rate before weighing: SGD and AdamW warm up, RAdam is rectified. */
-static struct rates rates_of(const mm_value *options, double k)
+/* The rate of step `k`, from 1: SGD and AdamW warm up, RAdam is rectified. */
+static double rate_of(const mm_value *options, double k, bool *out_is_adaptive)
 {
     double warmup = mm_option_find_f64(options, "warmup_steps", 0.0);
     double lr = mm_option_find_f64(options, "lr", 0.0);
-    struct rates rates = {
-        .beta1 = beta1_of(options),
-        .decay = mm_option_find_f64(options, "weight_decay", 0.0),
-        .eps = mm_option_find_f64(options, "eps", 1e-8),
-        .has_squares = !is_sgd(options),
-        .is_adaptive = !is_sgd(options),
-        .by_list = mm_option_find_bool(options, "foreach", true),
-    };
 
-    if (rates.has_squares) {
-        rates.beta2 = mm_option_get_f64_at(options, "betas", 1);
-        rates.bias2 = 1.0 - pow(rates.beta2, k + 1.0);
-    }
+    *out_is_adaptive = !is_sgd(options);
     if (mm_dict_has(options, "silent_sgd_phase"))
-        rates.lr =
-            lr * rectification(options, rates.beta2, k + 1.0, &rates.is_adaptive);
-    else
-        rates.lr = lr * (k < warmup ? (k + 1.0) / warmup : 1.0);
-    return rates;
+        return lr * rectification(options, mm_option_get_f64_at(options, "betas", 1), k,
+                                  out_is_adaptive);
+    return lr * (k <= warmup ? k / warmup : 1.0);
 }
 
-static void put_count(mm_param_groups *groups, size_t group, double k)
+/* What an iterate weighs in the average, `largest` being the largest rate so far. */
+static double weight_of(const mm_value *options, double k, double largest)
 {
-    mm_value *count = mm_value_new_i64((int64_t)k);
-
-    (void)mm_param_groups_put(groups, group, "k", count);
-    mm_value_unref(count);
-}
-
-/* Counts the group's step and derives what its parameters share. */
-static struct rates begin_group(mm_param_groups *groups, size_t group)
-{
-    const mm_value *options = mm_param_groups_options(groups, group);
-    double k = mm_option_find_f64(options, "k", 0.0);
-    double largest = mm_option_find_f64(options, "lr_max", -1.0);
-    double sum = mm_option_find_f64(options, "weight_sum", 0.0);
-    struct rates rates = rates_of(options, k);
-
-    largest = largest > rates.lr ? largest : rates.lr;
-    double weight = pow(k + 1.0, mm_option_find_f64(options, "r", 0.0)) *
-                    pow(largest, mm_option_find_f64(options, "weight_lr_power", 2.0));
-
-    sum += weight;
-    rates.pull = sum == 0.0 ? 0.0 : weight / sum;
-    (void)mm_param_groups_put_f64(groups, group, "scheduled_lr", rates.lr);
-    (void)mm_param_groups_put_f64(groups, group, "lr_max", largest);
-    (void)mm_param_groups_put_f64(groups, group, "weight_sum", sum);
-    put_count(groups, group, k + 1.0);
-    return rates;
-}
-
-/* The form over lists of tensors multiplies by a Scalar, which half precision rounds
- * otherwise. */
-static void scale(mm_tensor *x, double factor, bool by_list)
-{
-    if (by_list)
-        (void)mm_op("aten::mul_.Scalar", MM_T(x), MM_F(factor));
-    else
-        mm_mul_scalar_(x, factor);
-}
-
-/* The gradient over the root of squares, with weight decay at the point of training. */
-static mm_tensor *direction(const struct rates *rates, mm_optimizer *optimizer,
-                            size_t index)
-{
-    mm_tensor *grad = mm_optimizer_grad(optimizer, index);
-
-    if (rates->has_squares) {
-        mm_tensor *squares = mm_optimizer_find_state(optimizer, index, "exp_avg_sq");
-
-        scale(squares, rates->beta2, rates->by_list);
-        mm_addcmul_(squares, grad, grad, 1.0 - rates->beta2);
-        if (rates->is_adaptive)
-            grad = mm_div(grad,
-                          mm_add_scalar_(mm_sqrt_(mm_div_scalar(squares, rates->bias2)),
-                                         rates->eps));
-    }
-    return rates->decay != 0.0
-               ? mm_add_scaled(grad, optimizer->params[index], rates->decay)
-               : grad;
-}
-
-static void step_one(const struct rates *rates, mm_optimizer *optimizer, size_t index)
-{
-    mm_tensor *point = optimizer->params[index];
-    mm_tensor *newest = mm_optimizer_find_state(optimizer, index, "z");
-
-    if (newest == NULL) {
-        newest =
-            mm_optimizer_put_state(optimizer, index, "z", mm_clone(mm_detach(point)));
-        if (rates->has_squares)
-            (void)mm_optimizer_zeros_state(optimizer, index, "exp_avg_sq");
-    }
-    mm_tensor *grad = direction(rates, optimizer, index);
-
-    mm_lerp_(point, newest, rates->pull);
-    mm_add_scaled_(point, grad, rates->lr * (rates->beta1 * (1.0 - rates->pull) - 1.0));
-    mm_add_scaled_(newest, grad, -rates->lr);
+    return pow(k, mm_option_find_f64(options, "r", 0.0)) *
+           pow(largest, mm_option_find_f64(options, "weight_lr_power", 2.0));
 }
 
 static bool is_training(const mm_optimizer *optimizer, size_t group)
@@ -223,31 +125,100 @@ static bool is_training(const mm_optimizer *optimizer, size_t group)
                                "train_mode", false);
 }
 
-static mm_status free_step(void *self, mm_optimizer *optimizer)
+/* Counts the step of a group. */
+static void count_step(mm_param_groups *groups, size_t group)
 {
-    mm_param_groups *groups = optimizer->groups;
-    (void)self;
+    const mm_value *options = mm_param_groups_options(groups, group);
+    double k = mm_option_find_f64(options, "k", 0.0) + 1.0;
+    double largest = mm_option_find_f64(options, "lr_max", -1.0);
+    double sum = mm_option_find_f64(options, "weight_sum", 0.0);
+    bool is_adaptive = false;
+    double rate = rate_of(options, k, &is_adaptive);
+    mm_value *count = mm_value_new_i64((int64_t)k);
 
+    largest = largest > rate ? largest : rate;
+    sum += weight_of(options, k, largest);
+    (void)mm_param_groups_put_f64(groups, group, "scheduled_lr", rate);
+    (void)mm_param_groups_put_f64(groups, group, "lr_max", largest);
+    (void)mm_param_groups_put_f64(groups, group, "weight_sum", sum);
+    (void)mm_param_groups_put(groups, group, "k", count);
+    mm_value_unref(count);
+}
+
+static mm_status free_begin_step(void *self, mm_optimizer *optimizer)
+{
+    (void)self;
     if (!is_training(optimizer, 0)) {
         (void)mm_raise(MM_ESTATE, "a schedule-free optimizer cannot step: its "
                                   "parameters are at the point of evaluation");
         return mm_error_hint("mm_optimizer_set_training(optimizer, true) goes before "
                              "the forward pass; training loops of the runner call it");
     }
-    for (size_t group = 0; group < mm_param_groups_count(groups) && !mm_has_error();
-         group++) {
-        struct rates rates = begin_group(groups, group);
+    for (size_t i = 0; i < mm_param_groups_count(optimizer->groups); i++)
+        count_step(optimizer->groups, i);
+    return mm_pending();
+}
 
-        for (size_t i = 0; i < optimizer->num_params && !mm_has_error(); i++) {
-            if (mm_param_groups_group_of(groups, i) != group ||
-                mm_grad_find(optimizer->params[i]) == NULL)
-                continue;
-            mm_scope scope = mm_scope_open();
+/* From options whose step is counted. */
+static void free_read(void *self, const mm_value *options, void *out_setting)
+{
+    mmi_schedule_free_rule *rule = out_setting;
+    double k = mm_option_find_f64(options, "k", 1.0);
+    double sum = mm_option_find_f64(options, "weight_sum", 0.0);
+    double weight = weight_of(options, k, mm_option_find_f64(options, "lr_max", 0.0));
+    double rate = rate_of(options, k, &rule->is_adaptive);
+    (void)self;
 
-            step_one(&rates, optimizer, i);
-            mm_scope_close(scope);
-        }
+    rule->has_squares = !is_sgd(options);
+    if (rule->has_squares) {
+        rule->beta2 = mm_option_get_f64_at(options, "betas", 1);
+        rule->one_minus_beta2 = 1.0 - rule->beta2;
+        rule->bias2 = 1.0 - pow(rule->beta2, k);
+        rule->eps = mm_option_find_f64(options, "eps", 1e-8);
     }
+    rule->by_list = mm_option_find_bool(options, "foreach", true);
+    rule->weight_decay = mm_option_find_f64(options, "weight_decay", 0.0);
+    rule->pull = sum == 0.0 ? 0.0 : weight / sum;
+    rule->point_step = rate * (beta1_of(options) * (1.0 - rule->pull) - 1.0);
+    rule->neg_lr = -rate;
+}
+
+/* The form over lists multiplies by a Scalar, which half precision rounds otherwise. */
+static void scale(const mmi_schedule_free_rule *rule, mm_update_call *call,
+                  mm_tensor **x)
+{
+    if (!rule->by_list)
+        mm_each_mul_number_(call, x, rule->beta2);
+    for (size_t i = 0; rule->by_list && i < call->count && !mm_has_error(); i++)
+        (void)mm_op("aten::mul_.Scalar", MM_T(x[i]), MM_F(rule->beta2));
+}
+
+/* The step of adamw_schedulefree.py, operator by operator. */
+static mm_status free_apply(const void *coefficients, mm_update_call *call)
+{
+    const mmi_schedule_free_rule *rule = coefficients;
+    mm_tensor **points = call->params;
+    mm_tensor **grads = call->grads;
+    mm_tensor **squares = call->states[1];
+
+    if (squares != NULL) {
+        scale(rule, call, squares);
+        mm_each_addcmul_(call, squares, grads, grads, rule->one_minus_beta2);
+    }
+    if (call->is_new)
+        call->states[0] = mm_each_clone(call, points);
+    if (rule->is_adaptive) {
+        mm_tensor **root = mm_each_div_number(call, squares, rule->bias2);
+
+        mm_each_sqrt_(call, root);
+        mm_each_add_number_(call, root, rule->eps);
+        grads = mm_each_div_(call, mm_each_clone(call, grads), root);
+    }
+    if (rule->weight_decay != 0.0)
+        grads = mm_each_add(call, grads, points, rule->weight_decay);
+    mm_each_lerp_(call, points, call->states[0], rule->pull);
+    mm_each_add_(call, points, grads, rule->point_step);
+    mm_each_add_(call, call->states[0], grads, rule->neg_lr);
     return mm_pending();
 }
 
@@ -286,6 +257,31 @@ static bool free_is_training(void *self, const mm_optimizer *optimizer)
     return is_training(optimizer, 0);
 }
 
+static bool has_squares(const void *setting, double *out_initial)
+{
+    (void)out_initial;
+    return ((const mmi_schedule_free_rule *)setting)->has_squares;
+}
+
+static const mm_update_state free_states[] = {
+    {.name = "z", .is_lazy = true},
+    {.name = "exp_avg_sq", .begin = has_squares},
+    {0},
+};
+
+static mm_update_fn free_select(void)
+{
+    return mmi_kernels_best()->schedule_free;
+}
+
+static const mm_update_rule free_rule = {
+    .setting_size = sizeof(mmi_schedule_free_rule),
+    .states = free_states,
+    .read = free_read,
+    .select = free_select,
+    .apply = free_apply,
+};
+
 static const char *const state_options[] = {
     "k", "train_mode", "weight_sum", "lr_max", "scheduled_lr", NULL,
 };
@@ -293,7 +289,8 @@ static const char *const state_options[] = {
 static const mm_optimizer_ops ops = {
     .defaults = free_defaults,
     .check = free_check,
-    .step = free_step,
+    .rule = &free_rule,
+    .begin_step = free_begin_step,
     .set_training = free_set_training,
     .is_training = free_is_training,
     .state_options = state_options,
