@@ -201,7 +201,8 @@ def compare(program, data_root, config):
 
 def main(program, data_root, *configs):
     configs = configs or [f'{HERE}/{name}.py' for name in (
-        'lenet5', 'mlp', 'resnet18', 'whole_epoch', 'whole_iter', 'gan', 'gan_fast')]
+        'lenet5', 'mlp', 'amp_bf16', 'amp_fp16', 'resnet18', 'whole_epoch', 'whole_iter', 'gan',
+        'gan_fast')]
     results = [compare(program, data_root, config) for config in configs]
     sys.exit(0 if all(results) else 1)
 

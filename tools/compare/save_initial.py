@@ -1,10 +1,19 @@
-"""SaveInitialHook for Python's MMEngine, and the twin of our zoo's MLP."""
+"""SaveInitialHook for Python's MMEngine, the twin of our zoo's MLP, and mixed precision on
+the CPU, which PyTorch can and MMEngine refuses."""
+import functools
 import os.path as osp
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import BaseModule
+from mmengine.optim.optimizer import amp_optimizer_wrapper
 from mmengine.registry import HOOKS, MODELS
+from mmengine.runner import amp
+
+if not torch.cuda.is_available():
+    amp_optimizer_wrapper.is_cuda_available = lambda: True
+    amp_optimizer_wrapper.GradScaler = functools.partial(torch.amp.GradScaler, 'cpu')
+    amp.autocast = lambda dtype=None: torch.autocast('cpu', dtype=dtype)
 
 
 @HOOKS.register_module()
