@@ -44,6 +44,8 @@ static const mmt_host host = {
     .error_restore = mm_error_restore,
     .scope_open = mm_scope_open,
     .scope_close = mm_scope_close,
+    .pages_alloc = mmi_os_pages_alloc,
+    .pages_free = mmi_os_pages_free,
 };
 
 #ifdef MM_TORCH_STATIC

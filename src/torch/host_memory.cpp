@@ -9,6 +9,9 @@
 // together stay below the most that was ever in use at once, plus `slack`. Beyond that
 // the block that was freed first goes back to the system.
 //
+// Blocks of two megabytes and more lie in large pages: walking over the weights of a
+// model and their moments, an optimizer waits for page tables otherwise.
+//
 // A block carries its class in a header in front of its data, so that whoever has the
 // data can free it. Nothing here is ever destroyed: tensors may outlive everything.
 
@@ -48,14 +51,20 @@ constexpr unsigned steps_log2 = 3; // classes per doubling: 1/8 is wasted at mos
 constexpr size_t num_classes = 512;
 constexpr unsigned small_kept = 64; // blocks of each small class that a thread keeps
 constexpr size_t most_size = (size_t)1 << 56;
+#ifdef __SANITIZE_ADDRESS__ // which guards what malloc gives
+constexpr size_t least_paged = SIZE_MAX;
+#else
+constexpr size_t least_paged = (size_t)2 << 20;
+#endif
 constexpr size_t slack = (size_t)64 << 20;
 
 struct alignas(alignment) block {
-    size_t index; // of its class
-    block *next;  // the one of this class that was freed before
-    block *prev;  // the one of this class that was freed after
-    block *newer; // all kept blocks in the order they were freed
-    block *older;
+    size_t index;           // of its class
+    block *next = nullptr;  // the one of this class that was freed before
+    block *prev = nullptr;  // the one of this class that was freed after
+    block *newer = nullptr; // all kept blocks in the order they were freed
+    block *older = nullptr;
+    bool has_pages = false; // of its own, straight from the system
 };
 
 static_assert(sizeof(block) == alignment);
@@ -98,8 +107,14 @@ block *block_of(void *data)
 
 void give_back(block *at)
 {
-    ASAN_UNPOISON_MEMORY_REGION(data_of(at), size_of_class(at->index));
-    c10::free_cpu(at);
+    size_t size = size_of_class(at->index);
+
+    ASAN_UNPOISON_MEMORY_REGION(data_of(at), size);
+    if (at->has_pages) {
+        host->pages_free(at, sizeof(block) + size);
+    } else {
+        c10::free_cpu(at);
+    }
 }
 
 class pool
@@ -266,8 +281,11 @@ block *take_kept(size_t index)
 block *new_block(size_t index)
 {
     size_t size = sizeof(block) + size_of_class(index);
-    void *memory = nullptr;
+    void *memory = size < least_paged ? nullptr : host->pages_alloc(size);
 
+    if (memory) {
+        return new (memory) block{.index = index, .has_pages = true};
+    }
     try {
         memory = c10::alloc_cpu(size);
     } catch (const c10::Error &) {
@@ -281,7 +299,7 @@ block *new_block(size_t index)
             throw;
         }
     }
-    return new (memory) block{index, nullptr, nullptr, nullptr, nullptr};
+    return new (memory) block{.index = index};
 }
 
 void release(void *data)

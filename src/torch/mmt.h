@@ -29,6 +29,8 @@ typedef struct mmt_host {
     mm_status (*error_restore)(const mm_error *error);
     mm_scope (*scope_open)(void);
     void (*scope_close)(mm_scope scope);
+    void *(*pages_alloc)(size_t size); /**< large pages; NULL without an error */
+    void (*pages_free)(void *pages, size_t size);
 } mmt_host;
 
 /** A resolved name: one operator, or all overloads of a name. Lives for ever. */

@@ -732,6 +732,26 @@ static void the_machine(void **state)
     assert_memory_not_equal(random[0], random[1], 16);
 }
 
+static void large_pages(void **state)
+{
+    static const size_t sizes[] = {1, 5000, (size_t)2 << 20, ((size_t)5 << 20) + 64};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        unsigned char *pages = mmi_os_pages_alloc(sizes[i]);
+
+        assert_non_null(pages);
+        assert_int_equal((uintptr_t)pages % ((size_t)2 << 20), 0);
+        assert_int_equal(pages[0] + pages[sizes[i] / 2] + pages[sizes[i] - 1], 0);
+        memset(pages, 1, sizes[i]);
+        mmi_os_pages_free(pages, sizes[i]);
+    }
+    assert_null(mmi_os_pages_alloc(0));
+    assert_null(mmi_os_pages_alloc(SIZE_MAX));
+    assert_null(mmi_os_pages_alloc(SIZE_MAX / 2));
+    mmi_os_pages_free(NULL, 1);
+}
+
 static void libraries(void **state)
 {
     (void)state;
@@ -798,6 +818,7 @@ int main(int argc, char **argv)
         CLEAN_TEST(queues_wait_and_close),
         CLEAN_TEST(clocks),
         CLEAN_TEST(the_machine),
+        CLEAN_TEST(large_pages),
         CLEAN_TEST(libraries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
