@@ -138,6 +138,9 @@ function(mm_zoo_library)
   if(NOT sources)
     return()
   endif()
+  # loops over elements of their own
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/zoo/mmpretrain/optimizers/adan.c
+    PROPERTIES COMPILE_OPTIONS "-O3;-fno-math-errno;-fno-trapping-math")
   add_library(mmengine_zoo SHARED ${sources})
   mm_flags(mmengine_zoo)
   set_target_properties(mmengine_zoo PROPERTIES SOVERSION 0 VERSION ${PROJECT_VERSION}

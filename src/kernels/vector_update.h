@@ -548,11 +548,14 @@ MMI_INLINE void schedule_free_loop(bool squares, bool adaptive, bool low,
     const float pull = low ? weight : weight - 1.0F;
     const float point_step = (float)rule->point_step;
     const float neg_lr = (float)rule->neg_lr;
+    const bool is_new = memory->is_new;
 
     for (int64_t i = 0; i < memory->count; i++) {
         float y = param[i];
-        float z = memory->is_new ? y : newest[i];
+        float z = newest[i];
         float g = grad[i] * factor;
+
+        z = is_new ? y : z;
 
         if (squares) {
             float v = MADD(one_minus_beta2 * g, g, avg_sq[i] * beta2);

@@ -9,6 +9,7 @@
 
 #include "mmengine/ops.h"
 #include "mmengine/optim.h"
+#include "mmengine/update_rule.h"
 
 struct adan {
     double lr;
@@ -18,19 +19,17 @@ struct adan {
     double max_grad_norm;
     bool no_prox;
     bool foreach;
+    double clip; /* ours: of the running step */
 };
 
-/* What the tensors of a group share in one step. */
-struct terms {
-    double lr, beta1, beta2, beta3, bias1, bias2, bias3_sqrt, eps, weight_decay;
+/* What the tensors of a group share in one step: options whose step is counted. */
+struct coefficients {
+    double beta1, beta2, beta3;
+    double bias1, bias2, bias3_sqrt;
+    double lr, eps, decay; /* decay: lr * weight_decay */
+    double clip;           /* what all gradients are multiplied by; 1: nothing */
     bool no_prox, foreach, is_first;
-    mm_tensor *clip; /* [1], or NULL: no clipping */
 };
-
-static mm_value *adan_defaults(void *self)
-{
-    return mm_optimizer_defaults(self, NULL);
-}
 
 static mm_status adan_init(void *data)
 {
@@ -58,7 +57,7 @@ static mm_status adan_check(void *self, const mm_value *options)
 }
 
 /* What all gradients are multiplied by: at most 1. */
-static mm_tensor *clip_factor(const struct adan *self, mm_optimizer *optimizer)
+static double clip_factor(const struct adan *self, mm_optimizer *optimizer)
 {
     const mm_param_groups *groups = mm_optimizer_groups(optimizer);
     size_t last = mm_param_groups_count(groups) - 1;
@@ -80,125 +79,192 @@ static mm_tensor *clip_factor(const struct adan *self, mm_optimizer *optimizer)
     double eps = mm_option_find_f64(mm_param_groups_options(groups, last), "eps", 1e-8);
     mm_tensor *norm = mm_add_scalar(mm_sqrt(sum), eps);
 
-    return mm_clamp(mm_div(limit, norm), .max = MM_N(1.0));
+    mm_tensor *factor = mm_clamp(mm_div(limit, norm), .max = MM_N(1.0));
+
+    return factor != NULL ? mm_item(factor) : 1.0;
 }
 
-/* Counts the group's step and derives its coefficients. */
-static struct terms begin_group(mm_param_groups *groups, size_t group)
+static mm_status adan_begin_step(void *data, mm_optimizer *optimizer)
 {
-    const mm_value *options = mm_param_groups_options(groups, group);
-    double step = mm_option_find_f64(options, "step", 0.0) + 1.0;
-    struct terms terms = {
-        .lr = mm_option_find_f64(options, "lr", 0.0),
-        .beta1 = mm_option_get_f64_at(options, "betas", 0),
-        .beta2 = mm_option_get_f64_at(options, "betas", 1),
-        .beta3 = mm_option_get_f64_at(options, "betas", 2),
-        .eps = mm_option_find_f64(options, "eps", 1e-8),
-        .weight_decay = mm_option_find_f64(options, "weight_decay", 0.0),
-        .no_prox = mm_option_find_bool(options, "no_prox", false),
-        .foreach = mm_option_find_bool(options, "foreach", true),
-        .is_first = step == 1.0,
+    struct adan *self = data;
+    mm_param_groups *groups = mm_optimizer_groups(optimizer);
+    mm_scope scope = mm_scope_open();
+
+    self->clip = self->max_grad_norm > 0.0 ? clip_factor(self, optimizer) : 1.0;
+    mm_scope_close(scope);
+    for (size_t i = 0; i < mm_param_groups_count(groups) && !mm_has_error(); i++) {
+        const mm_value *options = mm_param_groups_options(groups, i);
+        double step = mm_option_find_f64(options, "step", 0.0) + 1.0;
+        mm_value *count = mm_value_new_i64((int64_t)step);
+
+        (void)mm_param_groups_put(groups, i, "step", count);
+        mm_value_unref(count);
+    }
+    return mm_pending();
+}
+
+static void adan_read(void *data, const mm_value *options, void *out_setting)
+{
+    const struct adan *self = data;
+    struct coefficients *rule = out_setting;
+    double step = mm_option_find_f64(options, "step", 1.0);
+
+    rule->beta1 = mm_option_get_f64_at(options, "betas", 0);
+    rule->beta2 = mm_option_get_f64_at(options, "betas", 1);
+    rule->beta3 = mm_option_get_f64_at(options, "betas", 2);
+    rule->bias1 = 1.0 - pow(rule->beta1, step);
+    rule->bias2 = 1.0 - pow(rule->beta2, step);
+    rule->bias3_sqrt = sqrt(1.0 - pow(rule->beta3, step));
+    rule->lr = mm_option_find_f64(options, "lr", 0.0);
+    rule->eps = mm_option_find_f64(options, "eps", 1e-8);
+    rule->decay = rule->lr * mm_option_find_f64(options, "weight_decay", 0.0);
+    rule->clip = self->clip;
+    rule->no_prox = mm_option_find_bool(options, "no_prox", false);
+    rule->foreach = mm_option_find_bool(options, "foreach", true);
+    rule->is_first = step == 1.0;
+}
+
+/* The coefficients as the loop takes them. */
+struct floats {
+    float factor, beta1, beta2, beta3, rest1, rest2, rest3, bias1, look_ahead,
+        bias3_sqrt, eps, lr, first, last;
+    bool is_new;
+    int64_t count;
+};
+
+static void update_loop(const struct floats f, float *restrict param,
+                        const float *restrict grad, float *restrict avg,
+                        float *restrict avg_sq, float *restrict avg_diff,
+                        float *restrict before)
+{
+    for (int64_t i = 0; i < f.count; i++) {
+        float g = grad[i] * f.factor;
+        float old = before[i];
+        float diff = g - (f.is_new ? g : old);
+        float ahead = g + diff * f.beta2;
+        float m = avg[i] * f.beta1 + g * f.rest1;
+        float d = avg_diff[i] * f.beta2 + diff * f.rest2;
+        float v = avg_sq[i] * f.beta3 + f.rest3 * ahead * ahead;
+        float denominator = sqrtf(v) / f.bias3_sqrt + f.eps;
+        float update = (m / f.bias1 + d * f.look_ahead) / denominator;
+
+        before[i] = g;
+        avg[i] = m;
+        avg_diff[i] = d;
+        avg_sq[i] = v;
+        param[i] = (param[i] * f.first - update * f.lr) / f.last;
+    }
+}
+
+static void adan_update(const void *coefficients, const mm_update_memory *memory)
+{
+    const struct coefficients *rule = coefficients;
+    const struct floats f = {
+        .factor = memory->grad_factor * (float)rule->clip,
+        .beta1 = (float)rule->beta1,
+        .beta2 = (float)rule->beta2,
+        .beta3 = (float)rule->beta3,
+        .rest1 = (float)(1.0 - rule->beta1),
+        .rest2 = (float)(1.0 - rule->beta2),
+        .rest3 = (float)(1.0 - rule->beta3),
+        .bias1 = (float)rule->bias1,
+        .look_ahead = (float)(rule->beta2 / rule->bias2),
+        .bias3_sqrt = (float)rule->bias3_sqrt,
+        .eps = (float)rule->eps,
+        .lr = (float)rule->lr,
+        .first = rule->no_prox ? (float)(1.0 - rule->decay) : 1.0F,
+        .last = rule->no_prox ? 1.0F : (float)(1.0 + rule->decay),
+        .is_new = memory->is_new || rule->is_first,
+        .count = memory->count,
     };
-    mm_value *count = mm_value_new_i64((int64_t)step);
 
-    terms.bias1 = 1.0 - pow(terms.beta1, step);
-    terms.bias2 = 1.0 - pow(terms.beta2, step);
-    terms.bias3_sqrt = sqrt(1.0 - pow(terms.beta3, step));
-    (void)mm_param_groups_put(groups, group, "step", count);
-    mm_value_unref(count);
-    return terms;
-}
-
-static mm_tensor *clipped(const struct terms *terms, mm_tensor *grad)
-{
-    if (!terms->foreach)
-        return terms->clip != NULL ? mm_mul_(grad, terms->clip) : grad;
-    double factor = terms->clip != NULL ? mm_item(terms->clip) : 1.0;
-
-    return factor < 1.0 ? mm_mul_scalar(grad, factor) : grad;
+    update_loop(f, memory->param, memory->grad, memory->states[0], memory->states[1],
+                memory->states[2], memory->states[3]);
 }
 
 /* The direction: averages, corrected for their start, over the root of the squares. */
-static mm_tensor *direction(const struct terms *terms, mm_tensor *avg,
-                            mm_tensor *avg_diff, mm_tensor *avg_sq)
+static mm_tensor **direction(const struct coefficients *rule, mm_update_call *call)
 {
-    mm_tensor *denominator = mm_div_scalar(mm_sqrt(avg_sq), terms->bias3_sqrt);
-    mm_tensor *update = mm_div_scalar(avg, terms->bias1);
+    mm_tensor **root = mm_each_sqrt(call, call->states[1]);
+    mm_tensor **update = mm_each_div_number(call, call->states[0], rule->bias1);
+    mm_tensor **ahead = NULL;
 
-    mm_add_scalar_(denominator, terms->eps);
-    if (terms->foreach)
-        mm_add_(update, mm_mul_scalar(avg_diff, terms->beta2 / terms->bias2));
-    else
-        mm_add_(update,
-                mm_div_scalar(mm_mul_scalar(avg_diff, terms->beta2), terms->bias2));
-    return mm_div_(update, denominator);
-}
-
-static void step_one(const struct terms *terms, mm_optimizer *optimizer, size_t index)
-{
-    mm_tensor *param = mm_param_groups_param(mm_optimizer_groups(optimizer), index);
-    mm_tensor *grad = clipped(terms, mm_optimizer_grad(optimizer, index));
-    mm_tensor *avg = mm_optimizer_zeros_state(optimizer, index, "exp_avg");
-    mm_tensor *avg_sq = mm_optimizer_zeros_state(optimizer, index, "exp_avg_sq");
-    mm_tensor *avg_diff = mm_optimizer_zeros_state(optimizer, index, "exp_avg_diff");
-    mm_tensor *before = mm_optimizer_find_state(optimizer, index, "pre_grad");
-    bool is_new = before == NULL || terms->is_first;
-    mm_tensor *diff = mm_sub(grad, is_new ? grad : before);
-    mm_tensor *update = terms->foreach
-                            ? mm_add_scaled(grad, diff, terms->beta2)
-                            : mm_add(grad, mm_mul_scalar(diff, terms->beta2));
-
-    mm_mul_scalar_(avg, terms->beta1);
-    mm_add_scaled_(avg, grad, 1.0 - terms->beta1);
-    mm_mul_scalar_(avg_diff, terms->beta2);
-    mm_add_scaled_(avg_diff, diff, 1.0 - terms->beta2);
-    mm_mul_scalar_(avg_sq, terms->beta3);
-    mm_addcmul_(avg_sq, update, update, 1.0 - terms->beta3);
-    if (before != NULL)
-        mm_copy_(before, grad);
-    else
-        mm_optimizer_put_state(optimizer, index, "pre_grad", mm_clone(grad));
-    update = direction(terms, avg, avg_diff, avg_sq);
-    if (terms->no_prox)
-        mm_mul_scalar_(param, 1.0 - terms->lr * terms->weight_decay);
-    mm_add_scaled_(param, update, -terms->lr);
-    if (!terms->no_prox)
-        mm_div_scalar_(param, 1.0 + terms->lr * terms->weight_decay);
-}
-
-static mm_status adan_step(void *data, mm_optimizer *optimizer)
-{
-    const struct adan *self = data;
-    mm_param_groups *groups = mm_optimizer_groups(optimizer);
-    size_t num_params = mm_param_groups_num_params(groups);
-    mm_scope scope = mm_scope_open();
-    mm_tensor *clip = self->max_grad_norm > 0.0 ? clip_factor(self, optimizer) : NULL;
-
-    for (size_t group = 0; group < mm_param_groups_count(groups) && !mm_has_error();
-         group++) {
-        struct terms terms = begin_group(groups, group);
-
-        terms.clip = clip;
-        for (size_t i = 0; i < num_params && !mm_has_error(); i++) {
-            if (mm_param_groups_group_of(groups, i) != group ||
-                mm_grad_find(mm_param_groups_param(groups, i)) == NULL)
-                continue;
-            mm_scope inner = mm_scope_open();
-
-            step_one(&terms, optimizer, i);
-            mm_scope_close(inner);
-        }
+    mm_each_div_number_(call, root, rule->bias3_sqrt);
+    mm_each_add_number_(call, root, rule->eps);
+    if (rule->foreach) {
+        ahead = mm_each_mul_number(call, call->states[2], rule->beta2 / rule->bias2);
+    } else {
+        ahead = mm_each_mul_number(call, call->states[2], rule->beta2);
+        mm_each_div_number_(call, ahead, rule->bias2);
     }
-    mm_scope_close(scope);
+    mm_each_add_(call, update, ahead, 1.0);
+    return mm_each_div_(call, update, root);
+}
+
+/* What the averages become, _multi_tensor_adan or _single_tensor_adan. */
+static void follow(const struct coefficients *rule, mm_update_call *call,
+                   mm_tensor **grads)
+{
+    mm_tensor **before = call->states[3];
+    mm_tensor **diff =
+        mm_each_sub(call, grads, call->is_new || rule->is_first ? grads : before);
+    mm_tensor **ahead =
+        rule->foreach ? mm_each_add(call, grads, diff, rule->beta2)
+                      : mm_each_add(call, grads,
+                                    mm_each_mul_number(call, diff, rule->beta2), 1.0);
+
+    mm_each_mul_number_(call, call->states[0], rule->beta1);
+    mm_each_add_(call, call->states[0], grads, 1.0 - rule->beta1);
+    mm_each_mul_number_(call, call->states[2], rule->beta2);
+    mm_each_add_(call, call->states[2], diff, 1.0 - rule->beta2);
+    mm_each_mul_number_(call, call->states[1], rule->beta3);
+    mm_each_addcmul_(call, call->states[1], ahead, ahead, 1.0 - rule->beta3);
+    if (call->is_new)
+        call->states[3] = mm_each_clone(call, grads);
+    else
+        mm_each_copy_(call, before, grads);
+}
+
+static mm_status adan_apply(const void *coefficients, mm_update_call *call)
+{
+    const struct coefficients *rule = coefficients;
+    mm_tensor **grads = call->grads;
+
+    if (rule->clip < 1.0)
+        grads = mm_each_mul_number(call, grads, rule->clip);
+    follow(rule, call, grads);
+    mm_tensor **update = direction(rule, call);
+
+    if (rule->no_prox)
+        mm_each_mul_number_(call, call->params, 1.0 - rule->decay);
+    mm_each_add_(call, call->params, update, -rule->lr);
+    if (!rule->no_prox)
+        mm_each_div_number_(call, call->params, 1.0 + rule->decay);
     return mm_pending();
 }
+
+static const mm_update_state states[] = {
+    {.name = "exp_avg"},
+    {.name = "exp_avg_sq"},
+    {.name = "exp_avg_diff"},
+    {.name = "pre_grad", .is_lazy = true},
+    {0},
+};
+
+static const mm_update_rule adan_rule = {
+    .setting_size = sizeof(struct coefficients),
+    .states = states,
+    .read = adan_read,
+    .update = adan_update,
+    .apply = adan_apply,
+};
 
 static const char *const state_options[] = {"step", NULL};
 
 static const mm_optimizer_ops ops = {
-    .defaults = adan_defaults,
     .check = adan_check,
-    .step = adan_step,
+    .rule = &adan_rule,
+    .begin_step = adan_begin_step,
     .state_options = state_options,
 };
 
