@@ -28,6 +28,7 @@ struct made {
 /* What is known of a parameter between steps. */
 struct known {
     float *scalars[MM_UPDATE_MAX_SCALARS]; /* its single numbers */
+    size_t group;
     unsigned uses; /* which tensors its setting had when they were looked up */
     bool is_known;
 };
@@ -300,6 +301,7 @@ static mm_status prepare_states(mmi_elementwise *driver, mm_optimizer *optimizer
     }
     known->is_known = !mm_has_error();
     known->uses = driver->uses[group];
+    known->group = group;
     return mm_pending();
 }
 
@@ -373,53 +375,69 @@ static void make(mmi_elementwise *driver, struct made *made, void *coefficients)
         memcpy(coefficients, setting, driver->size);
 }
 
+static bool has_numbers(const mmi_elementwise *driver, const struct made *made,
+                        const float *numbers)
+{
+    return driver->num_scalars == 0 ||
+           memcmp(made->before, numbers, driver->num_scalars * sizeof *numbers) == 0;
+}
+
 /* The index of the coefficients for a setting and a parameter's single numbers, made if
  * need be. Parameters of one setting nearly always have one age, so the search is
  * short. */
 static size_t find_made(mmi_elementwise *driver, size_t setting, const float *numbers)
 {
     for (size_t i = driver->last_made[setting]; i > 0; i = driver->made[i - 1].next) {
-        if (memcmp(driver->made[i - 1].before, numbers, sizeof driver->made->before) ==
-            0)
+        if (has_numbers(driver, &driver->made[i - 1], numbers))
             return i - 1;
     }
     size_t index = driver->num_made++;
     struct made *made = &driver->made[index];
 
     *made = (struct made){.setting = setting, .next = driver->last_made[setting]};
-    memcpy(made->before, numbers, sizeof made->before);
-    memcpy(made->after, numbers, sizeof made->after);
+    memcpy(made->before, numbers, driver->num_scalars * sizeof *numbers);
+    memcpy(made->after, made->before, sizeof made->after);
     make(driver, made, driver->coefficients + index * driver->size);
     driver->last_made[setting] = index + 1;
     return index;
+}
+
+/* The same, with the parameter's numbers advanced. A number that a setting does without
+ * is 0. */
+static size_t advance(mmi_elementwise *driver, size_t setting,
+                      const struct known *known)
+{
+    float numbers[MM_UPDATE_MAX_SCALARS];
+
+    for (size_t i = 0; i < driver->num_scalars; i++)
+        numbers[i] = known->scalars[i] != NULL ? *known->scalars[i] : 0.0F;
+    size_t made = find_made(driver, setting, numbers);
+
+    for (size_t i = 0; i < driver->num_scalars; i++) {
+        if (known->scalars[i] != NULL)
+            *known->scalars[i] = driver->made[made].after[i];
+    }
+    return made;
 }
 
 /* Prepares one parameter for its update: states, coefficients, single numbers. */
 static mm_status begin_update(mmi_elementwise *driver, mm_optimizer *optimizer,
                               size_t index)
 {
-    size_t group = mm_param_groups_group_of(optimizer->groups, index);
-    struct known *known = &driver->known[index];
+    const struct known *known = &driver->known[index];
     mmi_span *span = &optimizer->spans.spans[index];
-    float numbers[MM_UPDATE_MAX_SCALARS] = {0};
+    bool is_ready = known->is_known && !span->has_moved && span->grad != NULL &&
+                    known->uses == driver->uses[known->group];
 
     span->is_new = false;
-    if ((!known->is_known || known->uses != driver->uses[group] || span->grad == NULL ||
-         span->has_moved) &&
-        prepare_states(driver, optimizer, index, group) < 0)
+    if (!is_ready &&
+        prepare_states(driver, optimizer, index,
+                       mm_param_groups_group_of(optimizer->groups, index)) < 0)
         return mm_pending();
     span->has_moved = false;
-    for (size_t i = 0; i < driver->num_scalars; i++)
-        numbers[i] = known->scalars[i] != NULL ? *known->scalars[i] : 0.0F;
-    size_t made = find_made(driver, driver->same_as[group], numbers);
-
-    for (size_t i = 0; i < driver->num_scalars; i++) {
-        if (known->scalars[i] != NULL)
-            *known->scalars[i] = driver->made[made].after[i];
-    }
-    span->rule = (int32_t)made;
-    span->grad_factor =
-        driver->maximize[group] ? -optimizer->grad_factor : optimizer->grad_factor;
+    span->rule = (int32_t)advance(driver, driver->same_as[known->group], known);
+    span->grad_factor = driver->maximize[known->group] ? -optimizer->grad_factor
+                                                       : optimizer->grad_factor;
     return MM_OK;
 }
 
