@@ -277,6 +277,9 @@ typedef struct mm_optim_constructor_ops {
      * config (a dict; may be NULL) with its lr and weight_decay. */
     mm_status (*add_groups)(void *self, mm_module *model, const mm_value *optimizer,
                             mm_param_groups *groups);
+    /** optional, default: nothing. Looks at the options (a dict) and the optimizer's
+     * config before there is a model, beyond what the option table tells. */
+    mm_status (*check)(const mm_value *options, const mm_value *optimizer);
     /** optional, default: false, always called. Without a `paramwise_cfg`, or with an
      * empty one, all parameters go into one group */
     bool only_with_options;

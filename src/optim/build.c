@@ -138,24 +138,40 @@ mm_status mmi_add_groups(const mm_optim_wrapper_settings *settings, mm_module *m
 
 /* --- looking at a config --- */
 
-static mm_status check_groups(const mm_value *config, const char *scope,
-                              const char *path)
+/* What the constructor itself has to say, if it would be called. */
+static mm_status ask_constructor(const mm_value *rules, const mm_value *config,
+                                 const char *scope, const char *name)
 {
-    const mm_value *name = mm_dict_find(config, "constructor");
+    const mm_component *found =
+        mm_component_find("optim_wrapper_constructors", scope, name);
+    const mm_optim_constructor_ops *ops = found != NULL ? found->ops : NULL;
 
-    if (name == NULL && !mm_dict_has(config, "paramwise_cfg"))
+    if (mm_has_error() || ops == NULL || ops->check == NULL ||
+        (ops->only_with_options &&
+         !mm_value_is_true(mm_dict_find(config, "paramwise_cfg"))))
         return mm_pending();
-    mm_value *rules = constructor_config(
-        mm_dict_find(config, "paramwise_cfg"),
-        name != NULL ? mm_value_str(name) : "DefaultOptimWrapperConstructor",
-        mm_dict_source(config, "constructor"));
+    return ops->check(rules, mm_dict_find(config, "optimizer"));
+}
+
+mm_status mmi_constructor_check(const mm_value *config, const char *scope,
+                                const char *path)
+{
+    const mm_value *given = mm_dict_find(config, "constructor");
+    const char *name = mm_value_kind(given) == MM_KIND_STR
+                           ? mm_value_str(given)
+                           : "DefaultOptimWrapperConstructor";
+
+    if (given == NULL && !mm_dict_has(config, "paramwise_cfg"))
+        return mm_pending();
+    mm_value *rules = constructor_config(mm_dict_find(config, "paramwise_cfg"), name,
+                                         mm_dict_source(config, "constructor"));
     char *inner = mm_strfmt("%s.paramwise_cfg", path);
     mm_build_args args = constructor_args(rules, scope, inner);
 
-    if (rules != NULL)
-        (void)mm_build_check(&args);
-    else
+    if (rules == NULL)
         mm_error_locate(mm_dict_source(config, "paramwise_cfg"));
+    else if (mm_build_check(&args) == MM_OK)
+        (void)ask_constructor(rules, config, scope, name);
     mm_free(inner);
     mm_value_unref(rules);
     return mm_pending();
@@ -167,8 +183,9 @@ static mm_status check_one(void *scope, const char *name, mm_value *config,
     mm_build_args args = wrapper_args(config, scope, path);
     (void)name;
 
-    return mmi_wrapper_check_values(&args) < 0 ? mm_pending()
-                                               : check_groups(config, scope, path);
+    return mmi_wrapper_check_values(&args) < 0
+               ? mm_pending()
+               : mmi_constructor_check(config, scope, path);
 }
 
 mm_status mm_optim_wrapper_check(mm_value *config, const char *scope, const char *path)

@@ -207,22 +207,12 @@ static mm_status visit_param(void *user, const mmi_paramwise_param *param)
     return add_param(division, param);
 }
 
-static mm_status check_decays(const mmi_paramwise *wise)
+static mm_status constructor_check(const mm_value *options, const mm_value *optimizer)
 {
     static const char *const rules[] = {"bias_decay_mult", "norm_decay_mult",
-                                        "dwconv_decay_mult"};
+                                        "dwconv_decay_mult", NULL};
 
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        if (mmi_paramwise_need_decay(wise, rules[i]) < 0) {
-            return mm_pending();
-        }
-    }
-    if (wise->base_decay == NULL &&
-        mmi_paramwise_rule(wise, "flat_decay_mult") != NULL) {
-        mm_log(MM_LOG_WARN, "flat_decay_mult has no effect: the optimizer's config has "
-                            "no weight_decay");
-    }
-    return mm_pending();
+    return mmi_paramwise_check(options, optimizer, true, rules);
 }
 
 static mm_status constructor_add_groups(void *self, mm_module *model,
@@ -232,17 +222,25 @@ static mm_status constructor_add_groups(void *self, mm_module *model,
     const struct constructor *constructor = self;
     struct division division = {.model = model,
                                 .bypass_duplicate = constructor->bypass_duplicate};
+    mmi_paramwise *wise = &division.wise;
 
-    if (mmi_paramwise_init(&division.wise, self, optimizer, true, groups) >= 0 &&
-        check_decays(&division.wise) >= 0) {
-        mmi_paramwise_each(&division.wise, model, visit_param, &division);
+    if (constructor_check(mm_instance_config(mm_instance_of(self)), optimizer) < 0 ||
+        mmi_paramwise_init(wise, self, optimizer, true, groups) < 0) {
+        return mm_pending();
     }
-    mmi_paramwise_deinit(&division.wise);
+    if (wise->base_decay == NULL &&
+        mmi_paramwise_rule(wise, "flat_decay_mult") != NULL) {
+        mm_log(MM_LOG_WARN, "flat_decay_mult has no effect: the optimizer's config has "
+                            "no weight_decay");
+    }
+    mmi_paramwise_each(wise, model, visit_param, &division);
+    mmi_paramwise_deinit(wise);
     return mm_pending();
 }
 
 static const mm_optim_constructor_ops constructor_ops = {
     .add_groups = constructor_add_groups,
+    .check = constructor_check,
     .only_with_options = true,
 };
 

@@ -171,18 +171,12 @@ static void log_layers(const mm_param_groups *groups)
 
 /* --- the component --- */
 
-static mm_status check(const mmi_paramwise *wise)
+static mm_status layer_decay_check(const mm_value *options, const mm_value *optimizer)
 {
-    if (wise->base_lr == NULL) {
-        mm_raise(MM_ECONFIG, "learning rates that decay by layers need an lr in the "
-                             "optimizer");
-        return mm_error_hint("optimizer=dict(type=..., lr=4e-3, weight_decay=0.05)");
-    }
-    if (mmi_paramwise_need_decay(wise, "bias_decay_mult") < 0 ||
-        mmi_paramwise_need_decay(wise, "norm_decay_mult") < 0) {
-        return mm_pending();
-    }
-    return mmi_paramwise_need_decay(wise, "flat_decay_mult");
+    static const char *const rules[] = {"bias_decay_mult", "norm_decay_mult",
+                                        "flat_decay_mult", NULL};
+
+    return mmi_paramwise_check(options, optimizer, false, rules);
 }
 
 static mm_status layer_decay_add_groups(void *self, mm_module *model,
@@ -192,8 +186,15 @@ static mm_status layer_decay_add_groups(void *self, mm_module *model,
     const struct layer_decay *constructor = self;
     struct division division = {.model = model, .rate = constructor->rate};
 
-    if (mmi_paramwise_init(&division.wise, self, optimizer, false, groups) >= 0 &&
-        check(&division.wise) >= 0) {
+    if (layer_decay_check(mm_instance_config(mm_instance_of(self)), optimizer) < 0 ||
+        mmi_paramwise_init(&division.wise, self, optimizer, false, groups) < 0) {
+        return mm_pending();
+    }
+    if (division.wise.base_lr == NULL) {
+        mm_raise(MM_ECONFIG, "learning rates that decay by layers need an lr in the "
+                             "optimizer");
+        mm_error_hint("optimizer=dict(type=..., lr=4e-3, weight_decay=0.05)");
+    } else {
         mmi_paramwise_each(&division.wise, model, visit_param, &division);
     }
     if (!mm_has_error() && mm_log_is_on(MM_LOG_DEBUG)) {
@@ -205,6 +206,7 @@ static mm_status layer_decay_add_groups(void *self, mm_module *model,
 
 static const mm_optim_constructor_ops layer_decay_ops = {
     .add_groups = layer_decay_add_groups,
+    .check = layer_decay_check,
     .only_with_options = true,
 };
 

@@ -71,6 +71,9 @@ mm_status mmi_optim_wrapper_check_single(const mm_optim_wrapper *wrapper,
 /** Checks a wrapper's config, values included. Under an audit only what the audit does
  * not see is raised. */
 mm_status mmi_wrapper_check_values(const mm_build_args *args);
+/** Checks the constructor and its paramwise_cfg in a wrapper's config. */
+mm_status mmi_constructor_check(const mm_value *config, const char *scope,
+                                const char *path);
 
 /** An empty wrapper or dict. */
 mm_optim_wrapper *mmi_optim_wrapper_allocate(void);

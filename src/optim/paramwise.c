@@ -23,42 +23,32 @@ static const mm_value *number_or_null(const mm_value *dict, const char *key)
     return is_number(value) ? value : NULL;
 }
 
+static const mm_value *rule_of(const mm_value *rules, const char *rule)
+{
+    const mm_value *value = rules != NULL ? mm_dict_find(rules, rule) : NULL;
+
+    return mm_value_is_none(value) ? NULL : value;
+}
+
 /* --- checks --- */
 
-static mm_status need_decay(const mmi_paramwise *wise, const char *what,
+/* A check under way. */
+struct check {
+    const mm_value *rules;
+    bool has_decay;
+    bool lr_mult;
+};
+
+static mm_status need_decay(const struct check *check, const char *what,
                             const mm_source *source)
 {
-    if (wise->base_decay != NULL) {
+    if (check->has_decay) {
         return mm_pending();
     }
     mm_raise(MM_ECONFIG, "paramwise_cfg: %s needs a weight_decay in the optimizer",
              what);
     mm_error_locate(source);
     return mm_error_hint("weight_decay=0.0 is enough if there is to be none");
-}
-
-mm_status mmi_paramwise_need_decay(const mmi_paramwise *wise, const char *rule)
-{
-    if (mmi_paramwise_rule(wise, rule) == NULL) {
-        return mm_pending();
-    }
-    return need_decay(wise, rule, mm_dict_source(wise->rules, rule));
-}
-
-/* An option of a custom key that is neither a multiplier nor the optimizer's goes into
- * the group unread; one that looks like a slip is worth a word. */
-static void look_at_extra(const mmi_paramwise *wise, const char *key,
-                          const char *option)
-{
-    static const char *const rules[] = {"lr_mult", "decay_mult"};
-    const char *near = mm_suggest(option, rules, 2);
-
-    if (near != NULL && !mm_dict_has(mm_param_groups_defaults(wise->groups), option)) {
-        mm_log(MM_LOG_WARN,
-               "custom_keys '%s': '%s' is no rule and no option of the optimizer, did "
-               "you mean '%s'?",
-               key, option, near);
-    }
 }
 
 static mm_status check_mult(const mm_value *entry, const char *key, const char *rule)
@@ -74,39 +64,29 @@ static mm_status check_mult(const mm_value *entry, const char *key, const char *
     return mm_error_locate(mm_dict_source(entry, rule));
 }
 
-static mm_status check_entry(const mmi_paramwise *wise, const mm_value *entry,
-                             const char *key, bool lr_mult)
+static mm_status check_entry(const struct check *check, const mm_value *entry,
+                             const char *key)
 {
     if (check_mult(entry, key, "decay_mult") < 0 ||
-        (lr_mult && check_mult(entry, key, "lr_mult") < 0)) {
+        (check->lr_mult && check_mult(entry, key, "lr_mult") < 0)) {
         return mm_pending();
     }
     for (size_t i = 0; i < mm_value_len(entry); i++) {
-        const char *option = mm_dict_name_at(entry, i);
-
-        if (option == NULL) {
+        if (mm_dict_name_at(entry, i) == NULL) {
             return mm_raise(MM_ECONFIG,
                             "paramwise_cfg: an option of custom key '%s' is no string",
                             key);
         }
-        if (strcmp(option, "decay_mult") == 0) {
-            need_decay(wise, "custom_keys with decay_mult",
-                       mm_dict_source_at(entry, i));
-        } else if (strcmp(option, "lr_mult") != 0) {
-            look_at_extra(wise, key, option);
-        } else if (!lr_mult) {
-            mm_log(MM_LOG_WARN,
-                   "custom_keys '%s': lr_mult has no effect, the learning rate follows "
-                   "from the layer",
-                   key);
-        }
     }
-    return mm_pending();
+    return mm_dict_has(entry, "decay_mult")
+               ? need_decay(check, "custom_keys with decay_mult",
+                            mm_dict_source(entry, "decay_mult"))
+               : mm_pending();
 }
 
-static mm_status check_custom_keys(const mmi_paramwise *wise, bool lr_mult)
+static mm_status check_custom_keys(const struct check *check)
 {
-    const mm_value *custom = wise->custom_keys;
+    const mm_value *custom = rule_of(check->rules, "custom_keys");
 
     if (custom == NULL) {
         return mm_pending();
@@ -114,7 +94,7 @@ static mm_status check_custom_keys(const mmi_paramwise *wise, bool lr_mult)
     if (mm_value_kind(custom) != MM_KIND_DICT) {
         mm_raise(MM_ECONFIG, "paramwise_cfg: custom_keys is %s: a dict is needed",
                  mm_value_type_name(custom));
-        return mm_error_locate(mm_dict_source(wise->rules, "custom_keys"));
+        return mm_error_locate(mm_dict_source(check->rules, "custom_keys"));
     }
     for (size_t i = 0; i < mm_value_len(custom) && !mm_has_error(); i++) {
         const char *key = mm_dict_name_at(custom, i);
@@ -128,9 +108,72 @@ static mm_status check_custom_keys(const mmi_paramwise *wise, bool lr_mult)
             mm_error_locate(mm_dict_source_at(custom, i));
             return mm_error_hint("'backbone': dict(lr_mult=0.1)");
         }
-        check_entry(wise, entry, key, lr_mult);
+        check_entry(check, entry, key);
     }
     return mm_pending();
+}
+
+static const mm_value *decay_of(const mm_value *optimizer)
+{
+    return mm_value_kind(optimizer) == MM_KIND_DICT
+               ? number_or_null(optimizer, "weight_decay")
+               : NULL;
+}
+
+mm_status mmi_paramwise_check(const mm_value *rules, const mm_value *optimizer,
+                              bool lr_mult, const char *const *decay_rules)
+{
+    struct check check = {rules, decay_of(optimizer) != NULL, lr_mult};
+
+    check_custom_keys(&check);
+    for (size_t i = 0; decay_rules[i] != NULL && !mm_has_error(); i++) {
+        if (rule_of(rules, decay_rules[i]) != NULL) {
+            need_decay(&check, decay_rules[i], mm_dict_source(rules, decay_rules[i]));
+        }
+    }
+    return mm_pending();
+}
+
+/* --- slips --- */
+
+/* An option of a custom key that is neither a multiplier nor the optimizer's goes into
+ * the group unread; one that looks like a slip is worth a word. */
+static void look_at_option(const mmi_paramwise *wise, const char *key,
+                           const char *option, bool lr_mult)
+{
+    static const char *const rules[] = {"lr_mult", "decay_mult"};
+    const char *near = mm_suggest(option, rules, 2);
+
+    if (near == NULL || strcmp(option, "decay_mult") == 0 ||
+        mm_dict_has(mm_param_groups_defaults(wise->groups), option)) {
+        return;
+    }
+    if (strcmp(option, "lr_mult") != 0) {
+        mm_log(MM_LOG_WARN,
+               "custom_keys '%s': '%s' is no rule and no option of the optimizer, did "
+               "you mean '%s'?",
+               key, option, near);
+    } else if (!lr_mult) {
+        mm_log(
+            MM_LOG_WARN,
+            "custom_keys '%s': lr_mult has no effect, the learning rate follows from "
+            "the layer",
+            key);
+    }
+}
+
+static void look_at_options(const mmi_paramwise *wise, bool lr_mult)
+{
+    const mm_value *custom = wise->custom_keys;
+
+    for (size_t i = 0; custom != NULL && i < mm_value_len(custom); i++) {
+        const mm_value *entry = mm_dict_at(custom, i);
+
+        for (size_t k = 0; k < mm_value_len(entry); k++) {
+            look_at_option(wise, mm_dict_name_at(custom, i), mm_dict_name_at(entry, k),
+                           lr_mult);
+        }
+    }
 }
 
 mm_status mmi_paramwise_init(mmi_paramwise *wise, const void *self,
@@ -141,13 +184,13 @@ mm_status mmi_paramwise_init(mmi_paramwise *wise, const void *self,
     wise->groups = groups;
     wise->custom_keys = mmi_paramwise_rule(wise, "custom_keys");
     wise->base_lr = number_or_null(mm_param_groups_defaults(groups), "lr");
-    wise->base_decay = number_or_null(optimizer, "weight_decay");
-    if (check_custom_keys(wise, lr_mult) < 0) {
-        return mm_pending();
-    }
+    wise->base_decay = decay_of(optimizer);
     size_t count = wise->custom_keys != NULL ? mm_value_len(wise->custom_keys) : 0;
 
     wise->is_used = mm_alloc_array(count + 1, sizeof *wise->is_used);
+    if (!mm_has_error()) {
+        look_at_options(wise, lr_mult);
+    }
     return mm_pending();
 }
 

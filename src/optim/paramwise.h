@@ -29,10 +29,14 @@ typedef struct mmi_paramwise_param {
 } mmi_paramwise_param;
 
 /**
- * Reads and checks what a constructor has to know. `self` is the constructor's struct,
- * `optimizer` the optimizer's config. `lr_mult` says whether custom keys know it.
- * Errors: MM_ECONFIG with the place in the config.
+ * Checks custom keys, and that there is a weight decay where a rule of `decay_rules`
+ * (ends with NULL) multiplies it. `rules` and `optimizer` are configs. `lr_mult` says
+ * whether custom keys know it. Errors: MM_ECONFIG with the place in the config.
  */
+mm_status mmi_paramwise_check(const mm_value *rules, const mm_value *optimizer,
+                              bool lr_mult, const char *const *decay_rules);
+/** Reads what a constructor has to know; the configs have passed the check. `self` is
+ * the constructor's struct. Tells slips. */
 mm_status mmi_paramwise_init(mmi_paramwise *wise, const void *self,
                              const mm_value *optimizer, bool lr_mult,
                              mm_param_groups *groups);
@@ -40,8 +44,6 @@ void mmi_paramwise_deinit(mmi_paramwise *wise);
 
 /** A rule's value, or NULL if the config has none. */
 const mm_value *mmi_paramwise_rule(const mmi_paramwise *wise, const char *rule);
-/** MM_ECONFIG if the config has that rule and no weight_decay. */
-mm_status mmi_paramwise_need_decay(const mmi_paramwise *wise, const char *rule);
 /** The options under the first custom key that is part of `name`: longer ones first,
  * then by the alphabet. NULL if there is none. */
 const mm_value *mmi_paramwise_custom(const mmi_paramwise *wise, const char *name);

@@ -236,6 +236,25 @@ static bool has_own_constructor(const struct lint *lint)
            strcmp(mm_value_str(constructor), "DefaultOptimWrapperConstructor") != 0;
 }
 
+static bool is_built_constructor(const struct lint *lint, const mm_value *name)
+{
+    return mm_value_kind(name) == MM_KIND_STR &&
+           mm_component_find("optim_wrapper_constructors", lint->runner.scope,
+                             mm_value_str(name)) != NULL;
+}
+
+/* The options of a constructor that is built here; else only its name is looked at. */
+static void check_constructor(struct lint *lint, const mm_value *config,
+                              const char *path)
+{
+    const mm_value *name = mm_dict_find(config, "constructor");
+
+    if (name != NULL && !is_built_constructor(lint, name))
+        return;
+    (void)mmi_constructor_check(config, lint->runner.scope, path);
+    (void)mmi_audit_take(mm_dict_source(config, "paramwise_cfg"), path);
+}
+
 static void check_wrapper(struct lint *lint, mm_value *config, const char *path)
 {
     mm_build_args args = {
@@ -250,6 +269,7 @@ static void check_wrapper(struct lint *lint, mm_value *config, const char *path)
     args.interface = MM_INTERFACE_OPTIM_WRAPPER;
     (void)mmi_wrapper_check_values(&args);
     (void)mmi_audit_take(mmi_config_source(config, "type"), path);
+    check_constructor(lint, config, path);
 }
 
 static void check_wrappers(struct lint *lint, mm_value *optim)
@@ -289,6 +309,7 @@ static void check_optim(struct lint *lint)
         return;
     }
     if (constructor != NULL &&
+        (has_many_optimizers(optim) || !is_built_constructor(lint, constructor)) &&
         !(has_many_optimizers(optim) && makes_several(constructor)))
         mmi_audit_name(&(mm_build_args){.registry = "optim_wrapper_constructors",
                                         .config = constructor,

@@ -378,6 +378,7 @@ static const char *const faults[][2] = {
      "layer_decay_rate"},
 };
 
+/* All but what only a model can tell are found without one. */
 static void test_faults(void **state)
 {
     (void)state;
@@ -385,12 +386,16 @@ static void test_faults(void **state)
 
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         mm_value *config = wrapper_config(faults[i][0]);
+        bool needs_model = strstr(faults[i][1], "how deep its layers") != NULL;
         mm_error error;
         char text[1024];
 
-        assert_null(mm_optim_wrapper_check(config, "mmpretrain", "optim_wrapper") < 0
-                        ? NULL
-                        : mm_optim_wrapper_build(model, config, "mmpretrain"));
+        assert_int_equal(mm_optim_wrapper_check(config, "mmpretrain", "optim_wrapper") <
+                             0,
+                         !needs_model);
+        if (needs_model) {
+            assert_null(mm_optim_wrapper_build(model, config, "mmpretrain"));
+        }
         assert_true(mm_error_take(&error) < 0);
         (void)mm_error_format(&error, text, sizeof text);
         if (strstr(text, faults[i][1]) == NULL) {
