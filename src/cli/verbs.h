@@ -15,7 +15,7 @@ enum {
 };
 
 /* The kinds of `plugin new`. */
-#define CLI_PLUGIN_KINDS "model|loss|dataset|transform|metric|hook"
+#define CLI_PLUGIN_KINDS "model|gan|loss|dataset|transform|metric|hook"
 
 /* A name and what it means; tables end with {0}. */
 struct cli_note {

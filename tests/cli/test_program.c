@@ -98,7 +98,7 @@ static void test_completion(void **state)
 static void test_skeletons(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"model",     "loss",   "dataset",
+    static const char *const kinds[] = {"model",     "gan",    "loss", "dataset",
                                         "transform", "metric", "hook"};
 
     assert_int_equal(
