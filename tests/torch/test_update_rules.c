@@ -276,6 +276,35 @@ static void settings_may_change(void **state)
     trial_free(&trial);
 }
 
+/* The bytes of a text file; yours. */
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+
+    if (file == NULL)
+        fail_msg("cannot open %s", path);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    size_t size = (size_t)ftell(file);
+    char *text = calloc(size + 1, 1);
+
+    rewind(file);
+    assert_non_null(text);
+    assert_int_equal(fread(text, 1, size, file), size);
+    fclose(file);
+    return text;
+}
+
+static void the_guide_shows_the_plugin(void **state)
+{
+    char *guide = read_text("../docs/optimizers.md");
+    char *plugin = read_text("../examples/plugins/signum.c");
+
+    (void)state;
+    assert_non_null(strstr(guide, strstr(plugin, "#include")));
+    free(plugin);
+    free(guide);
+}
+
 static void plugins_bring_rules(void **state)
 {
     (void)state;
@@ -377,6 +406,7 @@ int test_update_rules(void)
         TEST(older_states_go_on),
         TEST(settings_may_change),
         TEST(plugins_bring_rules),
+        TEST(the_guide_shows_the_plugin),
         TEST(rules_may_lack_operators),
     };
 #undef TEST
