@@ -1,11 +1,14 @@
 /* The values of `--cfg-options`. Quotes at the ends fall away, `(...)` is a tuple,
  * `[...]` or a bare comma a list; scalars are tried as int, float, bool and None.
- * MMEngine removes all blanks; here those between quotes stay. */
+ * MMEngine removes all blanks; here those between quotes stay, and `dict(...)` is a
+ * dict, read as in a config file. */
 #include "config/overrides.h"
 
 #include <string.h>
 
+#include "base/value_convert.h"
 #include "config/util.h"
+#include "mmengine/config.h"
 #include "mmengine/memory.h"
 #include "mmengine/number.h"
 
@@ -204,6 +207,34 @@ static bool is_quote(char c)
     return c == '\'' || c == '"';
 }
 
+/* True for `dict(...)`, of which MMEngine makes a text, or no end of recursion. */
+static bool is_dict_text(struct part part)
+{
+    return part.size > 5 && strncmp(part.at, "dict(", 5) == 0 &&
+           part.at[part.size - 1] == ')';
+}
+
+/* The same data, whose place is that of the option. */
+static mm_value *without_places(const mm_value *value, void *user)
+{
+    return mmi_value_is_container(value)
+               ? mmi_value_convert_items(value, without_places, user)
+               : mmi_value_keep(value);
+}
+
+/* A dict as a config file writes it. */
+static mm_value *parse_dict(struct part part)
+{
+    char *text = mm_strfmt("value = %.*s\n", (int)part.size, part.at);
+    mm_config *config = text != NULL ? mm_config_from_string(text, ".py") : NULL;
+    mm_value *value =
+        config != NULL ? without_places(mm_config_find(config, "value"), NULL) : NULL;
+
+    mm_config_unref(config);
+    mm_free(text);
+    return value;
+}
+
 static mm_value *parse(struct part part, int depth)
 {
     struct part inner = {0};
@@ -217,6 +248,9 @@ static mm_value *parse(struct part part, int depth)
     inner = trim(part, " ");
     inner.is_quoted = is_outer; /* goes on to the items */
     part.is_quoted = is_outer || begins || ends;
+    if (is_dict_text(inner)) {
+        return parse_dict(inner);
+    }
     if (inner.size > 1) {
         char first = inner.at[0];
         char last = inner.at[inner.size - 1];

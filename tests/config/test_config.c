@@ -39,6 +39,10 @@ static void test_override(void **state)
     mm_config *config = read_text("a = dict(b=[1, dict(c='x')], d=None)\n");
 
     assert_int_equal(mm_config_override(config, "a.b.1.c=1e-3", NULL, NULL), MM_OK);
+    assert_int_equal(mm_config_override(config, "a.d=dict(n=1, t='x y')", NULL, NULL),
+                     MM_OK);
+    check_json(config, "{\"a\": {\"b\": [1, {\"c\": 0.001}], "
+                       "\"d\": {\"n\": 1, \"t\": \"x y\"}}}");
     assert_int_equal(mm_config_override(config, "a.d=[(1, 2), 'x y']", NULL, NULL),
                      MM_OK);
     check_json(config, "{\"a\": {\"b\": [1, {\"c\": 0.001}], "
@@ -117,6 +121,8 @@ static void test_unknown_keys(void **state)
     (void)mm_config_override(config, "opt.steps.7=1", NULL, NULL);
     check_error_text(MM_ECONFIG, "--cfg-options:1:13: opt.steps.7: index 7 exceeds the "
                                  "length 1 of the list");
+    (void)mm_config_override(config, "opt.steps=dict(a=)", NULL, NULL);
+    assert_true(mm_error_take(NULL) < 0);
     (void)mm_config_override(config, "opt.steps=[1", NULL, NULL);
     check_ok();
     (void)mm_config_override(config, "opt.steps=[1,", NULL, NULL);
