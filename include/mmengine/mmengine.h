@@ -16,6 +16,7 @@
 #include "mmengine/export.h"
 #include "mmengine/file.h"
 #include "mmengine/fileio.h"
+#include "mmengine/forecast.h"
 #include "mmengine/hub.h"
 #include "mmengine/lint.h"
 #include "mmengine/loader.h"

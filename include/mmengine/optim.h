@@ -298,6 +298,23 @@ mm_optim_wrapper_build(mm_module *model, mm_value *config, const char *scope);
 /** Checks such a config without building it; `path` names it in messages. */
 MM_API mm_status mm_optim_wrapper_check(mm_value *config, const char *scope,
                                         const char *path);
+/** An optimizer as a config describes it, before there is one. */
+typedef struct mm_optim_plan {
+    const char *name;            /**< among several; NULL for the only one */
+    const char *type;            /**< component: "SGD" */
+    int64_t accumulative_counts; /**< iterations of a step */
+    mm_param_groups *groups;     /**< base group included; without a model one group
+                                    without parameters */
+} mm_optim_plan;
+
+/** True if the groups follow from the model: paramwise_cfg or another constructor. */
+MM_API bool mm_optim_plan_needs_model(mm_value *config, const char *scope);
+/** Visits the optimizers of an `optim_wrapper` config; what it gets lives for the call.
+ * `model` may be NULL unless it is needed. No libtorch without a model. */
+MM_API mm_status mm_optim_plan_each(mm_value *config, const char *scope,
+                                    mm_module *model, void *user,
+                                    mm_status (*visit)(void *user,
+                                                       const mm_optim_plan *plan));
 /** A wrapper of component `instance` around `optimizer`; both are kept. NULL instance:
  * a plain OptimWrapper. Adds the base group if the optimizer has several. */
 MM_API MM_OWNED mm_optim_wrapper *mm_optim_wrapper_new(mm_instance *instance,

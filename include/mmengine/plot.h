@@ -32,9 +32,11 @@ MM_API mm_status mm_plot_add_run(mm_plot *plot, const char *path, const char *la
  * dicts. */
 MM_API mm_status mm_plot_add_records(mm_plot *plot, const mm_value *records,
                                      const char *label);
-/** Draws only these names ("loss", "accuracy/top1") and those below them; NULL: all but
- * times and memory. */
+/** Draws only these names ("loss", "accuracy/top1") and those below them, in this
+ * order; NULL: all but times and memory. */
 MM_API mm_status mm_plot_set_keys(mm_plot *plot, const char *const *keys, size_t count);
+/** What the axis counts; default "iteration". Kept by copy. */
+MM_API mm_status mm_plot_set_axis(mm_plot *plot, const char *name);
 /** Runs added so far. */
 MM_API size_t mm_plot_num_runs(const mm_plot *plot);
 

@@ -126,6 +126,11 @@ MM_API mm_status mm_param_scheduler_step_metrics(mm_param_scheduler *scheduler,
                                                  const mm_value *metrics);
 /** True if steps are epochs (after conversion). */
 MM_API bool mm_param_scheduler_by_epoch(const mm_param_scheduler *scheduler);
+/** Name of its component: "LinearLR". Borrowed. */
+MM_API const char *mm_param_scheduler_type(const mm_param_scheduler *scheduler);
+/** The range it is active in, in its unit; `out_end` may be MM_SCHEDULE_INF. */
+MM_API void mm_param_scheduler_range(const mm_param_scheduler *scheduler,
+                                     double *out_begin, double *out_end);
 /** What it counts (after conversion). */
 MM_API mm_schedule_unit mm_param_scheduler_unit(const mm_param_scheduler *scheduler);
 /** True if it wants metrics: ReduceOnPlateau. */

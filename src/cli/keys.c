@@ -97,7 +97,8 @@ static const char *const *section_keys(const char *path)
                                              NULL};
     static const char *const env_cfg[] = {"cudnn_benchmark", "mp_cfg", "dist_cfg",
                                           "resource_limit", NULL};
-    static const char *const auto_scale_lr[] = {"enable", "base_batch_size", NULL};
+    static const char *const auto_scale_lr[] = {"enable", "base_batch_size",
+                                                "count_accumulation", NULL};
 
     return strcmp(path, "randomness") == 0      ? randomness
            : strcmp(path, "env_cfg") == 0       ? env_cfg

@@ -262,6 +262,14 @@ mm_status cli_apply_train(mm_config *config, const struct cli_args *args)
     return mm_pending();
 }
 
+mm_status cli_apply_schedule(mm_config *config, const struct cli_args *args)
+{
+    if (cli_is_given(args, "auto-scale-lr")) {
+        (void)apply_auto_scale_lr(config);
+    }
+    return mm_has_error() ? mm_pending() : cli_apply_plugins(config);
+}
+
 /* Pictures go through the VisualizationHook, as in tools/test.py. */
 static mm_status apply_show_dir(mm_config *config, const struct cli_args *args)
 {

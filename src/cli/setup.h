@@ -10,6 +10,8 @@ mm_config *cli_load_config(const struct cli_args *args);
 /* Applies the options of the verb to the config and loads its plugins. */
 mm_status cli_apply_train(mm_config *config, const struct cli_args *args);
 mm_status cli_apply_test(mm_config *config, const struct cli_args *args);
+/* The options of training that change its schedule. */
+mm_status cli_apply_schedule(mm_config *config, const struct cli_args *args);
 /* Threads and plugins alone, for verbs that run no runner. */
 mm_status cli_apply_plugins(mm_config *config);
 /* The whole number of an option; `out` stays as it is if it was not given. */

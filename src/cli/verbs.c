@@ -182,6 +182,18 @@ static const struct cli_option plot_options[] = {
     {0},
 };
 
+static const struct cli_option schedule_options[] = {
+    CFG_OPTIONS,
+    FLAG("auto-scale-lr",
+         "scales the learning rate from the config's base batch size to the real one"),
+    VALUE("epoch-length", CLI_ANY, "N",
+          "iterations of an epoch, where the data are not at hand; default: asks the "
+          "data, if a schedule counts iterations"),
+    VALUE("plot", CLI_FILE, "FILE", "draws the curves instead, as .svg or .png"),
+    FLAG("json", "prints JSON: every change of every value as [position, value]"),
+    {0},
+};
+
 static const struct cli_option env_options[] = {
     FLAG("no-torch", "does not load libtorch to ask for its version"),
     {0},
@@ -382,6 +394,16 @@ const struct cli_verb cli_verbs[] = {
      list_options, NULL, cli_list, false, NULL},
     {"help", "explains a verb, a component or a registry", NULL, help_arguments, NULL,
      NULL, cli_help, false, NULL},
+    {"schedule", "shows learning rates and all else that changes, without training",
+     "Learning rate, momentum and weight decay of every parameter group over the whole "
+     "run, with auto_scale_lr and accumulation; groups with equal curves are one. "
+     "Positions are counted from 0, as begin, end and milestones are. The data are "
+     "opened "
+     "only if a schedule counts iterations and --epoch-length is not given; the model "
+     "is "
+     "made only if the groups follow from it (paramwise_cfg). What waits for metrics "
+     "(ReduceOnPlateau) is named and left out.",
+     config_argument, schedule_options, NULL, cli_schedule, false, NULL},
     {"plot", "draws curves of one or several runs as SVG and PNG", NULL, plot_arguments,
      plot_options, NULL, cli_plot, false, NULL},
     {.name = "config",

@@ -34,6 +34,7 @@ int cli_replay(const struct cli_args *args);
 int cli_list(const struct cli_args *args);
 int cli_help(const struct cli_args *args);
 int cli_plot(const struct cli_args *args);
+int cli_schedule(const struct cli_args *args);
 int cli_env(const struct cli_args *args);
 int cli_config_show(const struct cli_args *args);
 int cli_config_diff(const struct cli_args *args);

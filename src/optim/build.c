@@ -9,7 +9,7 @@
 #include "optim/optim_wrapper.h"
 #include "registry/registry.h"
 
-static mm_build_args wrapper_args(mm_value *config, const char *scope, const char *path)
+mm_build_args mmi_wrapper_args(mm_value *config, const char *scope, const char *path)
 {
     return (mm_build_args){
         .registry = "optim_wrappers",
@@ -21,8 +21,7 @@ static mm_build_args wrapper_args(mm_value *config, const char *scope, const cha
     };
 }
 
-/* True for a dict of wrappers by name. */
-static bool is_by_name(const mm_value *config)
+bool mmi_wrappers_are_by_name(const mm_value *config)
 {
     if (mm_value_kind(config) != MM_KIND_DICT || mm_dict_has(config, "optimizer") ||
         mm_dict_has(config, "type"))
@@ -51,10 +50,9 @@ static mm_status check_constructor(const mm_value *config)
     return mm_error_locate(mm_dict_source(config, "constructor"));
 }
 
-/* Calls `visit` for each wrapper of a dict by name. */
-static mm_status each_wrapper(mm_value *config, const char *path, void *user,
-                              mm_status (*visit)(void *user, const char *name,
-                                                 mm_value *config, const char *path))
+mm_status mmi_each_wrapper(mm_value *config, const char *path, void *user,
+                           mm_status (*visit)(void *user, const char *name,
+                                              mm_value *config, const char *path))
 {
     if (check_constructor(config) < 0)
         return mm_pending();
@@ -180,7 +178,7 @@ mm_status mmi_constructor_check(const mm_value *config, const char *scope,
 static mm_status check_one(void *scope, const char *name, mm_value *config,
                            const char *path)
 {
-    mm_build_args args = wrapper_args(config, scope, path);
+    mm_build_args args = mmi_wrapper_args(config, scope, path);
     (void)name;
 
     return mmi_wrapper_check_values(&args) < 0
@@ -192,15 +190,16 @@ mm_status mm_optim_wrapper_check(mm_value *config, const char *scope, const char
 {
     void *user = (void *)(uintptr_t)scope;
 
-    return is_by_name(config) ? each_wrapper(config, path, user, check_one)
-                              : check_one(user, NULL, config, path);
+    return mmi_wrappers_are_by_name(config)
+               ? mmi_each_wrapper(config, path, user, check_one)
+               : check_one(user, NULL, config, path);
 }
 
 /* One wrapper over `model`. */
 static mm_optim_wrapper *build_one(mm_module *model, mm_value *config,
                                    const char *scope, const char *path)
 {
-    mm_build_args args = wrapper_args(config, scope, path);
+    mm_build_args args = mmi_wrapper_args(config, scope, path);
     mm_optim_wrapper *wrapper = NULL;
     mm_param_groups *groups = NULL;
     mm_optimizer *optimizer = NULL;
@@ -237,10 +236,8 @@ struct several {
     mm_optim_wrapper *dict;
 };
 
-/* Raises that there is nothing for wrapper `name`; the hint is the nearest part, or all
- * parts. */
-static mm_status no_part(const mm_module *model, const char *name,
-                         const mm_value *config, const char *path)
+mm_status mmi_raise_no_part(const mm_module *model, const char *name,
+                            const mm_value *config, const char *path)
 {
     mmi_suggest near = {.word = name};
     char parts[256] = "";
@@ -267,7 +264,7 @@ static mm_status add_one(void *user, const char *name, mm_value *config,
     mm_module *part = mm_module_find(self->model, name);
 
     if (part == NULL)
-        return no_part(self->model, name, config, path);
+        return mmi_raise_no_part(self->model, name, config, path);
     mm_optim_wrapper *wrapper = build_one(part, config, self->scope, path);
 
     if (wrapper == NULL)
@@ -280,11 +277,11 @@ mm_optim_wrapper *mm_optim_wrapper_build(mm_module *model, mm_value *config,
 {
     struct several self = {.model = model, .scope = scope};
 
-    if (!is_by_name(config))
+    if (!mmi_wrappers_are_by_name(config))
         return build_one(model, config, scope, "optim_wrapper");
     self.dict = mm_optim_wrapper_new_dict();
     if (self.dict != NULL)
-        (void)each_wrapper(config, "optim_wrapper", &self, add_one);
+        (void)mmi_each_wrapper(config, "optim_wrapper", &self, add_one);
     if (mm_has_error()) {
         mm_optim_wrapper_unref(self.dict);
         return NULL;

@@ -78,6 +78,19 @@ mm_status mmi_constructor_check(const mm_value *config, const char *scope,
 /** An empty wrapper or dict. */
 mm_optim_wrapper *mmi_optim_wrapper_allocate(void);
 
+/** How a wrapper's config is built or checked. */
+mm_build_args mmi_wrapper_args(mm_value *config, const char *scope, const char *path);
+/** True for a dict of wrappers by name. */
+bool mmi_wrappers_are_by_name(const mm_value *config);
+/** Calls `visit` for each wrapper of a dict by name. */
+mm_status mmi_each_wrapper(mm_value *config, const char *path, void *user,
+                           mm_status (*visit)(void *user, const char *name,
+                                              mm_value *config, const char *path));
+/** Raises that there is nothing for wrapper `name`; the hint is the nearest part, or
+ * all parts. */
+mm_status mmi_raise_no_part(const mm_module *model, const char *name,
+                            const mm_value *config, const char *path);
+
 /** Adds the groups that the settings' constructor makes of `model`'s parameters. */
 mm_status mmi_add_groups(const mm_optim_wrapper_settings *settings, mm_module *model,
                          const char *scope, mm_param_groups *groups);

@@ -518,6 +518,18 @@ bool mm_param_scheduler_by_epoch(const mm_param_scheduler *scheduler)
     return scheduler->unit == MM_SCHEDULE_EPOCHS;
 }
 
+const char *mm_param_scheduler_type(const mm_param_scheduler *scheduler)
+{
+    return type_name(scheduler);
+}
+
+void mm_param_scheduler_range(const mm_param_scheduler *scheduler, double *out_begin,
+                              double *out_end)
+{
+    *out_begin = scheduler->begin;
+    *out_end = scheduler->end;
+}
+
 mm_schedule_unit mm_param_scheduler_unit(const mm_param_scheduler *scheduler)
 {
     return scheduler->unit;

@@ -44,39 +44,18 @@ static int64_t accumulation(const mm_optim_wrapper *wrapper)
     return mm_optim_wrapper_accumulative_counts(mm_optim_wrapper_child(wrapper, 0));
 }
 
-/* Linear scaling of learning rates with the batch size: MMEngine's auto_scale_lr, which
- * does not count accumulation; `count_accumulation=True` is ours and does. */
 static mm_status scale_lr(mm_runner *runner)
 {
-    const mm_value *config = mmi_section(runner, "auto_scale_lr");
     mm_loader *loader = mm_runner_loader(runner, MM_MODE_TRAIN);
-
-    if (config == NULL || !mm_value_is_true(mm_dict_find(config, "enable")) ||
-        loader == NULL)
-        return mm_pending();
-    const mm_value *counted = mm_dict_find(config, "count_accumulation");
-    int64_t base = mm_value_i64(mm_dict_get(config, "base_batch_size"));
-    int64_t batch = mm_loader_batch_size(loader);
     int64_t counts = accumulation(runner->optim_wrapper);
+    mmi_lr_scale scale;
 
-    if (!mm_has_error() && base < 1)
-        (void)mm_raise(MM_ECONFIG, "auto_scale_lr.base_batch_size must be at least 1");
-    if (mm_has_error())
-        return mm_error_locate(mm_dict_source(runner->root, "auto_scale_lr"));
-    if (counted != NULL && mm_value_is_true(counted))
-        batch *= counts;
-    double ratio = (double)batch / (double)base;
-
-    mm_log(MM_LOG_INFO,
-           "LR is set based on batch size of %lld and the current batch size is %lld. "
-           "Scaling the original LR by %.6g.",
-           (long long)base, (long long)batch, ratio);
-    if (counts > 1)
-        mm_log(MM_LOG_INFO,
-               "gradients are accumulated over %lld iterations: the optimizer sees "
-               "batches of %lld",
-               (long long)counts, (long long)(mm_loader_batch_size(loader) * counts));
-    return mm_optim_wrapper_scale_lr(runner->optim_wrapper, ratio);
+    if (loader == NULL ||
+        mmi_lr_scale_read(runner, mm_loader_batch_size(loader), counts, &scale) < 0)
+        return mm_pending();
+    mmi_lr_scale_log(&scale);
+    return scale.is_on ? mm_optim_wrapper_scale_lr(runner->optim_wrapper, scale.ratio)
+                       : MM_OK;
 }
 
 static void scalar_to_hub(void *user, const char *name, mm_number value)

@@ -242,6 +242,20 @@ mm_status mmi_build_model(mm_runner *runner);
 mm_status mmi_build_optim(mm_runner *runner);
 void mmi_build_free(mm_runner *runner);
 
+/* lr_scale.c */
+/* What auto_scale_lr says of a run, and its batches. */
+typedef struct mmi_lr_scale {
+    bool is_on;
+    double base;          /* its base_batch_size; as was written: for the log */
+    int64_t per_device;   /* samples of an iteration */
+    int64_t accumulation; /* iterations of a step */
+    int64_t batch;        /* what `base` is compared with */
+    double ratio;         /* of the two; 1 if it is off */
+} mmi_lr_scale;
+mm_status mmi_lr_scale_read(const mm_runner *runner, int64_t batch_size,
+                            int64_t accumulation, mmi_lr_scale *out);
+void mmi_lr_scale_log(const mmi_lr_scale *scale);
+
 /* schedules.c */
 /* Schedulers for the runner's optimizers, unless it has them. */
 mm_status mmi_build_schedulers(mm_runner *runner);

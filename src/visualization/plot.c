@@ -55,9 +55,23 @@ static mmi_panel panel_of(const char *key, bool is_alone)
     return panel;
 }
 
-static mmi_panel *get_panel(mmi_panels *panels, const char *key, bool is_alone)
+/* True if a key is `asked` or below it: what stands before a '/'. */
+static bool is_below(const char *key, const char *asked)
+{
+    size_t size = strlen(asked);
+
+    return strncmp(key, asked, size) == 0 && (key[size] == '\0' || key[size] == '/');
+}
+
+static mmi_panel *get_panel(mmi_panels *panels, const mm_plot *plot, const char *key,
+                            bool is_alone)
 {
     mmi_panel panel = panel_of(key, is_alone);
+
+    for (size_t i = plot->num_keys; i > 0;
+         i--) { /* in the order of what is asked for */
+        panel.rank = is_below(key, plot->keys[i - 1]) ? (int)i - 1 : panel.rank;
+    }
 
     for (size_t i = 0; panel.title != NULL && i < panels->items.count; i++) {
         if (strcmp(panels->items.data[i].title, panel.title) == 0) {
@@ -79,13 +93,10 @@ static mmi_panel *get_panel(mmi_panels *panels, const char *key, bool is_alone)
     return &panels->items.data[at];
 }
 
-/* True if a key is asked for: by its name, or by what stands before a '/'. */
 static bool is_wanted(const mm_plot *plot, const char *key)
 {
     for (size_t i = 0; i < plot->num_keys; i++) {
-        size_t size = strlen(plot->keys[i]);
-        if (strncmp(key, plot->keys[i], size) == 0 &&
-            (key[size] == '\0' || key[size] == '/')) {
+        if (is_below(key, plot->keys[i])) {
             return true;
         }
     }
@@ -97,7 +108,7 @@ static void add_curve(mmi_panels *panels, const mm_plot *plot, size_t run_number
 {
     bool is_alone = plot->runs.items.count > 1;
     const mmi_run *run = &plot->runs.items.data[run_number];
-    mmi_panel *panel = get_panel(panels, series->key, is_alone);
+    mmi_panel *panel = get_panel(panels, plot, series->key, is_alone);
     if (panel == NULL) {
         return;
     }
@@ -124,6 +135,9 @@ mm_status mmi_panels_init(mmi_panels *panels, const mm_plot *plot)
                 add_curve(panels, plot, i, series);
             }
         }
+    }
+    for (size_t i = 0; i < panels->items.count; i++) {
+        panels->items.data[i].axis = plot->axis != NULL ? plot->axis : "iteration";
     }
     return mm_pending();
 }
@@ -306,6 +320,7 @@ void mm_plot_free(mm_plot *plot)
     mmi_vec_deinit(&plot->runs.items);
     free_keys(plot);
     mm_free(plot->title);
+    mm_free(plot->axis);
     mm_free(plot);
 }
 
@@ -323,6 +338,17 @@ mm_status mm_plot_set_keys(mm_plot *plot, const char *const *keys, size_t count)
             break;
         }
         plot->num_keys = i + 1;
+    }
+    return mm_pending();
+}
+
+mm_status mm_plot_set_axis(mm_plot *plot, const char *name)
+{
+    char *copy = MMI_NEED(plot) && MMI_NEED(name) ? mm_strdup(name) : NULL;
+
+    if (copy != NULL) {
+        mm_free(plot->axis);
+        plot->axis = copy;
     }
     return mm_pending();
 }

@@ -17,9 +17,10 @@ typedef struct mmi_curve {
 /* One small chart. */
 typedef struct mmi_panel {
     char *title;
-    int rank;        /* charts of lower rank come first */
-    bool is_smooth;  /* noisy curves get a running mean */
-    bool may_be_log; /* if the values span much */
+    int rank;         /* charts of lower rank come first */
+    bool is_smooth;   /* noisy curves get a running mean */
+    bool may_be_log;  /* if the values span much */
+    const char *axis; /* the plot's */
     MMI_VEC(mmi_curve) curves;
 } mmi_panel;
 
@@ -29,6 +30,7 @@ typedef struct mmi_panels {
 
 struct mm_plot {
     char *title;
+    char *axis; /* NULL: "iteration" */
     mmi_runs runs;
     char **keys; /* drawn alone; NULL: all */
     size_t num_keys;

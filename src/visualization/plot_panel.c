@@ -181,8 +181,8 @@ static void draw_axes(const struct chart *chart)
     mm_point ends[] = {{area->x, bottom}, {area->x + area->width, bottom}};
     surface->line(surface, ends, 2, &base);
     style.x_align = MM_ALIGN_END;
-    surface->text(surface, (mm_point){area->x + area->width, bottom + 19}, "iteration",
-                  &style);
+    surface->text(surface, (mm_point){area->x + area->width, bottom + 19},
+                  chart->panel->axis, &style);
 }
 
 /* --- curves --- */

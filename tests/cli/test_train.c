@@ -3,6 +3,9 @@
  * the repository and a plugin's points. */
 #include "cli/program.h"
 
+#include "mmengine/fileio.h"
+#include "mmengine/value.h"
+
 /* One thread: the runs are tiny and the machine may be busy. */
 #define TRAIN "cd .. && OMP_NUM_THREADS=1 $P train "
 #define TEST "cd .. && OMP_NUM_THREADS=1 $P test "
@@ -227,15 +230,103 @@ static void test_environment(void **state)
     assert_null(strstr(program_text, "INFO"));
 }
 
+/* The program's output as JSON: one value, or one a line as a list. */
+static mm_value *said_json(const char *command, bool is_lines)
+{
+    check_run(command, 0, "");
+    size_t size = strlen(program_text);
+    mm_value *value = is_lines ? mm_json_parse_lines(program_text, size, "said")
+                               : mm_json_parse(program_text, size, "said");
+
+    check_ok();
+    return value;
+}
+
+/* The value at a position: that of the last change before it or there. */
+static double forecast_at(const mm_value *points, int64_t at)
+{
+    double value = 0.0;
+
+    for (size_t i = 0; i < mm_value_len(points); i++) {
+        const mm_value *point = mm_list_get(points, i);
+
+        if (mm_value_i64(mm_list_get(point, 0)) <= at) {
+            value = mm_value_f64(mm_list_get(point, 1));
+        }
+    }
+    return value;
+}
+
+/* What a run logged of iteration after iteration is what was forecast. */
+static void check_followed(const char *command, const mm_value *groups,
+                           size_t num_records)
+{
+    mm_value *records = said_json(command, true);
+    const mm_value *first = mm_dict_get(mm_list_get(groups, 0), "lr");
+    const mm_value *base = mm_dict_get(mm_list_get(groups, 2), "lr");
+    size_t seen = 0;
+
+    for (size_t i = 0; i < mm_value_len(records); i++) {
+        const mm_value *record = mm_list_get(records, i);
+
+        if (mm_dict_has(record, "lr")) {
+            int64_t at = mm_value_i64(mm_dict_get(record, "step")) - 1;
+
+            assert_true(mm_value_f64(mm_dict_get(record, "lr")) ==
+                        forecast_at(first, at));
+            assert_true(mm_value_f64(mm_dict_get(record, "base_lr")) ==
+                        forecast_at(base, at));
+            seen++;
+        }
+    }
+    assert_int_equal(seen, num_records);
+    mm_value_unref(records);
+}
+
+/* Steps of the optimizer, iterations and epochs at once, with three groups;
+ * undisturbed, and resumed where a window of four iterations is unfinished. */
+static void test_schedules_are_as_forecast(void **state)
+{
+    (void)state;
+    mm_value *forecast =
+        said_json("cd .. && $P schedule tests/cli/schedules.py --json", false);
+    const mm_value *groups = mm_dict_get(forecast, "groups");
+
+    assert_int_equal(mm_value_len(groups), 3);
+    assert_int_equal(mm_value_len(mm_dict_get(mm_list_get(groups, 0), "params")), 8);
+    assert_true(mm_value_is_true(mm_dict_get(mm_list_get(groups, 2), "is_base")));
+    check_run(TRAIN "tests/cli/schedules.py --work-dir $T/s", 0,
+              "LR is set based on batch size of 32 and the current batch size is 64. "
+              "Scaling the original LR by 2.0.");
+    assert_non_null(strstr(program_text,
+                           "effective batch size: 256 = 64 per device x 1 "
+                           "device x 4 accumulated"));
+    check_followed("cat $T/s/*/vis_data/scalars.json", groups, 69);
+    check_run(TRAIN "tests/cli/schedules.py --work-dir $T/r --resume $T/s/epoch_1.pth",
+              0, "");
+    check_followed("cat $T/r/*/vis_data/scalars.json", groups, 46);
+    check_run(TRAIN "tests/cli/schedules.py --work-dir $T/c --resume $T/s/epoch_1.pth "
+                    "resume_policy=config",
+              0, "");
+    check_followed("cat $T/c/*/vis_data/scalars.json", groups, 46);
+    mm_value_unref(forecast);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plugins_train), cmocka_unit_test(test_dry),
-        cmocka_unit_test(test_replay),        cmocka_unit_test(test_whole_run),
-        cmocka_unit_test(test_config_verbs),  cmocka_unit_test(test_bad_configs),
-        cmocka_unit_test(test_bad_plugins),   cmocka_unit_test(test_bad_checkpoints),
-        cmocka_unit_test(test_signals),       cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_plugins_train),
+        cmocka_unit_test(test_dry),
+        cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_whole_run),
+        cmocka_unit_test(test_config_verbs),
+        cmocka_unit_test(test_bad_configs),
+        cmocka_unit_test(test_bad_plugins),
+        cmocka_unit_test(test_bad_checkpoints),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_lock),
         cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_schedules_are_as_forecast),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -250,8 +250,8 @@ static void test_panels(void **state)
                  "accuracy/top5) learning rate(lr,base_lr) grad_norm(grad_norm) ");
     assert_int_equal(mm_plot_add_records(plot, list, "two"), MM_OK);
     assert_int_equal(mm_plot_set_keys(plot, keys, 2), MM_OK);
-    check_panels(plot, "loss(one,val one,two,val two) accuracy/top1(one,two) "
-                       "accuracy/top5(one,two) ");
+    check_panels(plot, "accuracy/top1(one,two) accuracy/top5(one,two) "
+                       "loss(one,val one,two,val two) "); /* as asked for */
     assert_int_equal(mm_plot_num_runs(plot), 2);
     mm_plot_free(plot);
     mm_value_unref(list);
