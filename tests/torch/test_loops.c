@@ -332,8 +332,56 @@ static void learning_rates_are_scaled(void **state)
                                     " enable=True, count_accumulation=True)\n")
                          .lr -
                      0.1) < 1e-15);
+    assert_true(fabs(train_and_look("auto_scale_lr = dict(base_batch_size=8,"
+                                    " enable=False)\n")
+                         .lr -
+                     0.05) < 1e-15);
+    assert_true(fabs(train_and_look("auto_scale_lr = dict(base_batch_size=2.5,"
+                                    " enable=True)\n")
+                         .lr -
+                     0.08) < 1e-15);
     assert_refused("auto_scale_lr = dict(base_batch_size=0, enable=True)\n",
-                   "base_batch_size must be at least 1");
+                   "base_batch_size is 0: it must be positive");
+    assert_refused("auto_scale_lr = dict(base_batch_size='8', enable=True)\n",
+                   "base_batch_size is str: a number is needed");
+    assert_refused("auto_scale_lr = dict(enable=True)\n",
+                   "auto_scale_lr has no base_batch_size");
+    assert_refused("auto_scale_lr = True\n", "auto_scale_lr is bool: a dict is needed");
+}
+
+/* Every optimizer's; schedules begin at what they make of it. */
+static void learning_rates_of_several_are_scaled(void **state)
+{
+    (void)state;
+    char *dir = parts_new_dir();
+    mm_config *config;
+    mm_runner *runner = open_runner(
+        dir,
+        "train_cfg['max_epochs'] = 1\nmodel = dict(type='ToyPair')\n"
+        "optim_wrapper = dict(first=dict(optimizer=dict(type='SGD', lr=0.1)),"
+        " second=dict(optimizer=dict(type='SGD', lr=0.4)))\n"
+        "param_scheduler = dict(second=dict(type='ConstantLR', factor=0.5))\n"
+        "auto_scale_lr = dict(base_batch_size=8, enable=True)\n",
+        &config);
+
+    if (runner == NULL || mm_runner_train(runner) < 0)
+        fail_msg("%s", mm_error_peek()->message);
+    const mm_optim_wrapper *wrapper = mm_runner_optim_wrapper(runner);
+
+    for (size_t i = 0; i < 2; i++) {
+        const mm_optim_wrapper *child = mm_optim_wrapper_child(wrapper, i);
+        const mm_param_groups *groups = mm_optim_wrapper_groups(child);
+        double lr = i == 0 ? 0.05 : 0.2;
+        bool is_scheduled = i == 1;
+
+        assert_true(fabs(mm_param_groups_f64(groups, 0, "lr") -
+                         (is_scheduled ? 0.5 * lr : lr)) < 1e-15);
+        assert_true(mm_dict_has(mm_param_groups_options(groups, 0), "initial_lr") ==
+                    is_scheduled);
+    }
+    check_ok();
+    close_runner(runner, config);
+    parts_remove_dir(dir);
 }
 
 int test_loops(void)
@@ -346,6 +394,7 @@ int test_loops(void)
         cmocka_unit_test_setup(a_loop_of_a_plugin_runs, set_up),
         cmocka_unit_test_setup(configs_of_flexible_runner_train, set_up),
         cmocka_unit_test_setup(learning_rates_are_scaled, set_up),
+        cmocka_unit_test_setup(learning_rates_of_several_are_scaled, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,14 @@ static void several_optimizers_are_exact(void **state)
              "default_hooks = dict(checkpoint=dict(type='CheckpointHook',\n"
              "    by_epoch=False, interval=5))\n",
         "iter_%d0.pth", 2);
+    assert_every_file_is_exact(
+        PAIR "param_scheduler = dict(second=[dict(type='LinearLR', start_factor=0.1,\n"
+             "    by_epoch=False, end=3, count='optimizer_steps'),\n"
+             "    dict(type='CosineAnnealingLR', convert_to_iter_based=True,\n"
+             "    count='optimizer_steps')])\n"
+             "default_hooks = dict(checkpoint=dict(type='CheckpointHook',\n"
+             "    by_epoch=False, interval=5))\n",
+        "iter_%d0.pth", 2);
 }
 
 #define OPTIMIZER(text) "optim_wrapper['optimizer'] = dict(" text ")\n"
