@@ -365,7 +365,8 @@ MM_API mm_status mm_optim_wrapper_step_closure(mm_optim_wrapper *wrapper,
                                                const mm_loss_closure *closure,
                                                double *out_loss);
 MM_API mm_status mm_optim_wrapper_zero_grad(mm_optim_wrapper *wrapper);
-/** True if gradients are to be exchanged after this iteration's backward. */
+/** True if gradients are to be exchanged after this iteration's backward: at the end of
+ * an accumulation window, which is where MMEngine's optim_context leaves no_sync(). */
 MM_API bool mm_optim_wrapper_should_sync(const mm_optim_wrapper *wrapper);
 /** Clips as the settings say, then steps; `factor` multiplies the gradients before. For
  * wrappers' own step. */
@@ -436,6 +437,26 @@ MM_API void mm_optim_wrapper_set_guard(mm_optim_wrapper *wrapper,
                                        const mm_step_guard *guard);
 /** The guard, or NULL. */
 MM_API const mm_step_guard *mm_optim_wrapper_guard(const mm_optim_wrapper *wrapper);
+
+/**
+ * Who exchanges gradients between processes that train one model. Within an
+ * accumulation window nothing is exchanged. Scaled gradients are: what is not finite in
+ * one process is so in all, which then skip the same step. A guard has to decide alike
+ * in all processes.
+ */
+typedef struct mm_grad_sync {
+    /** optional: in mm_optim_wrapper_enter(), before the forward; `syncs`: the
+     * gradients of this iteration will be exchanged, and may be while they are made */
+    mm_status (*begin)(void *user, mm_optim_wrapper *wrapper, bool syncs);
+    /** optional: after the backward that ends a window, before unscaling, clipping and
+     * the step: changes the gradients of the wrapper's parameters */
+    mm_status (*exchange)(void *user, mm_optim_wrapper *wrapper);
+    void *user;
+} mm_grad_sync;
+/** Replaces the former one; NULL: none. It must outlive the wrapper or be replaced.
+ * Children of a dict get it too. */
+MM_API void mm_optim_wrapper_set_grad_sync(mm_optim_wrapper *wrapper,
+                                           const mm_grad_sync *sync);
 /** @} */
 
 /** @name Wrappers: reading and state @{ */

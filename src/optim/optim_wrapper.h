@@ -41,6 +41,7 @@ struct mm_optim_wrapper {
     void (*sink)(void *user, const char *name, mm_number value);
     void *sink_user;
     const mm_step_guard *guard;                                 /* NULL: none */
+    const mm_grad_sync *sync;                                   /* NULL: one process */
     void (*before_step)(void *user, mm_optim_wrapper *wrapper); /* NULL: nobody */
     void *before_step_user;
     mmi_named_wrapper *children; /* of a dict */

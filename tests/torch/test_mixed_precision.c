@@ -330,6 +330,71 @@ static void dicts_tell_by_name(void **state)
     end(&one);
 }
 
+/* Another process whose gradients are the same as ours: their sum is twice ours. */
+struct twin {
+    int forwards, of_syncs, exchanges;
+};
+
+static mm_status begin(void *user, mm_optim_wrapper *wrapper, bool syncs)
+{
+    struct twin *twin = user;
+    (void)wrapper;
+
+    twin->forwards++;
+    twin->of_syncs += syncs;
+    return MM_OK;
+}
+
+static mm_status double_grads(void *user, mm_optim_wrapper *wrapper)
+{
+    struct twin *twin = user;
+    mm_param_groups *groups = mm_optim_wrapper_groups(wrapper);
+    bool recorded = mm_grad_mode_set(false);
+
+    twin->exchanges++;
+    mm_mul_scalar_(mm_grad_find(mm_param_groups_param(groups, 0)), 2.0);
+    mm_grad_mode_set(recorded);
+    return mm_pending();
+}
+
+static mm_status fails(void *user, mm_optim_wrapper *wrapper)
+{
+    (void)user;
+    (void)wrapper;
+    return mm_raise(MM_EIO, "a process is missing");
+}
+
+/* Gradients are exchanged once a window, before they are unscaled and clipped. */
+static void gradients_are_exchanged(void **state)
+{
+    struct training training;
+    struct twin twin = {0};
+    const mm_grad_sync sync = {begin, double_grads, &twin};
+    const mm_grad_sync broken = {NULL, fails, NULL};
+
+    (void)state;
+    start(&training, "{\"type\": \"AmpOptimWrapper\", \"accumulative_counts\": 3, "
+                     "\"clip_grad\": {\"max_norm\": 1000.0}}");
+    mm_optim_wrapper_initialize_count_status(training.wrapper, NULL, 0, 5);
+    mm_optim_wrapper_set_grad_sync(training.wrapper, &sync);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(mm_optim_wrapper_enter(training.wrapper), MM_OK);
+        mm_optim_wrapper_leave(training.wrapper);
+        assert_int_equal(train(&training, 1.0), MM_OK);
+    }
+    assert_int_equal(twin.forwards, 5);
+    assert_int_equal(twin.of_syncs, 2);
+    assert_int_equal(twin.exchanges, 2);
+    assert_true(fabs(heard(&training, "train/grad_norm") - sqrt(8.0)) < 1e-6);
+    assert_true(support_data(training.leaf)[0] == -1.0F);
+    mm_optim_wrapper_set_grad_sync(training.wrapper, &broken);
+    mm_optim_wrapper_initialize_count_status(training.wrapper, NULL, 2, 3);
+    train(&training, 1.0);
+    check_error(MM_EIO);
+    assert_true(support_data(training.leaf)[0] == -1.0F);
+    end(&training);
+}
+
 /* Calls everything with `wrapper`, which is NULL. */
 static void call_all(mm_optim_wrapper *wrapper)
 {
@@ -364,6 +429,7 @@ static void call_all(mm_optim_wrapper *wrapper)
     assert_false(mm_optim_wrapper_should_update(wrapper));
     assert_true(mm_optim_wrapper_should_sync(wrapper));
     mm_optim_wrapper_set_guard(wrapper, NULL);
+    mm_optim_wrapper_set_grad_sync(wrapper, NULL);
     mm_optim_wrapper_set_numerics(wrapper, MM_NUMERICS_FAST);
     mm_optim_wrapper_set_scalar_sink(wrapper, NULL, NULL);
     mm_optim_wrapper_leave(wrapper);
@@ -405,7 +471,8 @@ int test_mixed_precision(void)
         TEST(counts_are_resumed),          TEST(scales_that_vanish_end_the_run),
         TEST(disabled_scalers_do_nothing), TEST(half_losses_do_not_overflow),
         TEST(apex_is_mixed_precision),     TEST(levels_are_precisions),
-        TEST(dicts_tell_by_name),          TEST(absent_wrappers_are_told),
+        TEST(dicts_tell_by_name),          TEST(gradients_are_exchanged),
+        TEST(absent_wrappers_are_told),
     };
 
     return cmocka_run_group_tests(tests, set_up_group, NULL);
