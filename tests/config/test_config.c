@@ -39,13 +39,12 @@ static void test_override(void **state)
     mm_config *config = read_text("a = dict(b=[1, dict(c='x')], d=None)\n");
 
     assert_int_equal(mm_config_override(config, "a.b.1.c=1e-3", NULL, NULL), MM_OK);
-    assert_int_equal(mm_config_override(config, "a.d=dict(n=1, t='x y')", NULL, NULL),
+    assert_int_equal(mm_config_override(config, "a.b.1=dict(n=1, t='x y')", NULL, NULL),
                      MM_OK);
-    check_json(config, "{\"a\": {\"b\": [1, {\"c\": 0.001}], "
-                       "\"d\": {\"n\": 1, \"t\": \"x y\"}}}");
+    assert_string_equal(mm_value_str(mm_config_get(config, "a.b.1.t")), "x y");
     assert_int_equal(mm_config_override(config, "a.d=[(1, 2), 'x y']", NULL, NULL),
                      MM_OK);
-    check_json(config, "{\"a\": {\"b\": [1, {\"c\": 0.001}], "
+    check_json(config, "{\"a\": {\"b\": [1, {\"c\": 0.001, \"n\": 1, \"t\": \"x y\"}], "
                        "\"d\": [{\"__tuple__\": [1, 2]}, \"x y\"]}}");
     mm_config_unref(config);
 }
