@@ -229,6 +229,7 @@ typedef struct mm_embedding_args {
     mm_tensor *weight;     /**< required: [num, dim] */
     mm_tensor *index;      /**< required: [..] i64 or i32 */
     mm_number padding_idx; /**< row without gradient; default none */
+    bool sparse;           /**< the weight's gradient is sparse (mm_is_sparse()) */
 } mm_embedding_args;
 /** -> [.., dim] */
 #define mm_embedding(...)                                                              \

@@ -87,6 +87,7 @@ struct embedding {
     int64_t num_embeddings;
     int64_t embedding_dim;
     mm_maybe_i64 padding_idx;
+    bool sparse;
     mm_tensor *weight; /* of the module */
 };
 
@@ -140,19 +141,21 @@ static mm_tensor *embedding_forward(void *self, mm_tensor *x)
     return mm_embedding(embedding->weight, x,
                         .padding_idx = embedding->padding_idx.has
                                            ? MM_N(embedding->padding_idx.value)
-                                           : (mm_number){0});
+                                           : (mm_number){0},
+                        .sparse = embedding->sparse);
 }
 
 static char *embedding_repr(const void *self)
 {
     const struct embedding *embedding = self;
+    const char *end = embedding->sparse ? ", sparse=True" : "";
 
     return embedding->padding_idx.has
-               ? mm_strfmt("%" PRId64 ", %" PRId64 ", padding_idx=%" PRId64,
+               ? mm_strfmt("%" PRId64 ", %" PRId64 ", padding_idx=%" PRId64 "%s",
                            embedding->num_embeddings, embedding->embedding_dim,
-                           embedding->padding_idx.value)
-               : mm_strfmt("%" PRId64 ", %" PRId64, embedding->num_embeddings,
-                           embedding->embedding_dim);
+                           embedding->padding_idx.value, end)
+               : mm_strfmt("%" PRId64 ", %" PRId64 "%s", embedding->num_embeddings,
+                           embedding->embedding_dim, end);
 }
 
 static const mm_module_ops embedding_ops = {.forward = embedding_forward,
@@ -166,6 +169,8 @@ static const mm_option embedding_options[] = {
      MM_OPT_I64_REQUIRED(embedding_dim, 0, INT64_MAX)},
     {"padding_idx", "row that stays zero and gets no gradient",
      MM_OPT_I64_OR_NONE(padding_idx, INT64_MIN, INT64_MAX)},
+    {"sparse", "gradients are sparse: for SparseAdam, SGD and Adagrad",
+     MM_OPT_BOOL(sparse, false)},
     {0},
 };
 #undef MM_OPT_STRUCT

@@ -69,13 +69,33 @@ static void scalar_to_hub(void *user, const char *name, mm_number value)
         mm_history_update(history, value.u.f64, 1);
 }
 
+/* The usual train_step computes the gradients once, before the optimizer's step. */
+static mm_status check_closure(const mm_runner *runner)
+{
+    const mm_model_ops *ops =
+        mm_instance_ops(mm_module_instance(runner->model), MM_INTERFACE_MODEL);
+    mm_optimizer *optimizer = mm_optim_wrapper_optimizer(runner->optim_wrapper);
+
+    if (mm_has_error() || optimizer == NULL || !mm_optimizer_needs_closure(optimizer) ||
+        ops == NULL || ops->train_step != NULL)
+        return mm_pending();
+    (void)mm_raise(MM_ECONFIG,
+                   "optim_wrapper.optimizer: %s computes loss and gradients several "
+                   "times in a step, but %s has no train_step of its own to let it",
+                   mm_instance_component(mm_optimizer_instance(optimizer))->name,
+                   mm_module_type(runner->model));
+    return mm_error_hint(
+        "a train_step that calls mm_optim_wrapper_step_closure() does; "
+        "see examples/plugins/full_batch.c");
+}
+
 mm_status mmi_build_optim(mm_runner *runner)
 {
     if (runner->optim_wrapper != NULL)
         return mm_pending();
     runner->optim_wrapper = mm_optim_wrapper_build(
         runner->model, mm_runner_optim_config(runner), runner->scope);
-    if (runner->optim_wrapper == NULL)
+    if (runner->optim_wrapper == NULL || check_closure(runner) < 0)
         return mm_pending();
     mm_optim_wrapper_set_scalar_sink(runner->optim_wrapper, scalar_to_hub, runner);
     if (mmi_wants_reference(runner))
