@@ -54,6 +54,21 @@ struct grads {
     int count;
 };
 
+/* A gradient as numbers that make it up and may be changed in place: of a sparse one
+ * the values, once rows that it names twice are added up. PyTorch clips no sparse ones.
+ */
+static mm_tensor *whole_grad(mm_tensor *param)
+{
+    mm_tensor *grad = mm_grad_find(param);
+
+    if (!mm_is_sparse(grad)) {
+        return grad;
+    }
+    grad = mm_op("aten::coalesce", MM_T(grad));
+    mm_set_grad(param, grad);
+    return mm_op("aten::_values", MM_T(grad));
+}
+
 static mm_status collect(mm_optimizer *optimizer, struct grads *out)
 {
     *out = (struct grads){
@@ -62,7 +77,7 @@ static mm_status collect(mm_optimizer *optimizer, struct grads *out)
     };
     for (size_t i = 0; !mm_has_error() && i < optimizer->num_params; i++) {
         if (mmi_optimizer_is_slow(optimizer, i)) {
-            out->list[out->count] = mm_grad_find(optimizer->params[i]);
+            out->list[out->count] = whole_grad(optimizer->params[i]);
             out->names[out->count++] = mm_param_groups_name(optimizer->groups, i);
         }
     }
@@ -172,7 +187,7 @@ static double any_norm(mm_optimizer *optimizer, double norm_type)
     grads.list = mm_alloc_array(optimizer->num_params, sizeof *grads.list);
     for (size_t i = 0; grads.list != NULL && i < optimizer->num_params; i++) {
         if (optimizer->memory[i].has_grad) {
-            grads.list[grads.count++] = mm_grad_find(optimizer->params[i]);
+            grads.list[grads.count++] = whole_grad(optimizer->params[i]);
         }
     }
     drop_empty(&grads);
@@ -270,7 +285,7 @@ mm_status mmi_clip_clamp(mm_optimizer *optimizer, double clip_value)
         if (mmi_optimizer_is_slow(optimizer, i)) {
             mm_scope scope = mm_scope_open();
 
-            mm_clamp_(mm_grad_find(optimizer->params[i]), .min = MM_N(-clip_value),
+            mm_clamp_(whole_grad(optimizer->params[i]), .min = MM_N(-clip_value),
                       .max = MM_N(clip_value));
             mm_scope_close(scope);
         }
@@ -398,9 +413,6 @@ mm_status mmi_clip_unscale(mm_optimizer *optimizer, float inverse, bool *out_fin
 
     if (collect(optimizer, &grads) >= 0) {
         part.list = mm_alloc_array((size_t)grads.count, sizeof *part.list);
-    }
-    for (int i = 0; i < grads.count && !mm_has_error(); i++) {
-        grads.list[i] = stored(grads.list[i]);
     }
     while (!mm_has_error() && grads.count > 0 && take_kind(&grads, &part, &kind) >= 0) {
         bool has_operator =

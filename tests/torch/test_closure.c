@@ -459,6 +459,25 @@ static void sparse_gradients_are_clipped(void **state)
     }
 }
 
+/* By value: each of the sums. */
+static void sparse_gradients_are_clamped(void **state)
+{
+    struct table table = new_table("{\"type\": \"SGD\", \"lr\": 1.0}");
+    mm_value *config = support_json(
+        "{\"type\": \"OptimWrapper\", \"clip_grad\": {\"type\": \"value\", "
+        "\"clip_value\": 0.75}, \"optimizer\": {\"type\": \"SGD\"}}");
+    mm_instance *instance = support_build("optim_wrappers", config);
+    mm_optim_wrapper *wrapper = mm_optim_wrapper_new(instance, table.optimizer);
+    (void)state;
+
+    assert_int_equal(mm_optim_wrapper_step(wrapper), MM_OK);
+    assert_rows(&table, -0.75F, -0.75F);
+    mm_optim_wrapper_unref(wrapper);
+    mm_instance_unref(instance);
+    mm_value_unref(config);
+    free_table(&table);
+}
+
 static int set_up_group(void **state)
 {
     static const mm_component *const table[] = {&note, NULL};
@@ -492,6 +511,7 @@ int test_closure(void)
         CLEAN_TEST(dense_optimizers_refuse_sparse_gradients),
         CLEAN_TEST(sparse_adam_refuses_dense_gradients),
         CLEAN_TEST(sparse_gradients_are_clipped),
+        CLEAN_TEST(sparse_gradients_are_clamped),
     };
 
     return cmocka_run_group_tests(tests, set_up_group, NULL);
