@@ -2,6 +2,9 @@
  * losses, gradients, scores at two image sizes, resized position embeddings. Then its
  * options, and what is wrong among them. */
 #include "model_check.h"
+#include "runner_parts.h"
+
+#include "mmengine/checkpoint.h"
 
 static mm_tensor *evaluate(mm_module *model, mm_tensor *x)
 {
@@ -117,6 +120,43 @@ static void test_resized_weights(void **state)
     check_resized(&golden, "vit_plain.resized", "{\"img_size\": [40, 56]}");
     check_resized(&golden, "vit_plain.resized_no_cls",
                   "{\"with_cls_token\": false, \"out_type\": \"avg_featmap\"}");
+    golden_close(&golden);
+}
+
+/* Fine-tuning at another image size: the backbone begins with a checkpoint's weights.
+ */
+static void test_pretrained(void **state)
+{
+    (void)state;
+    struct golden golden = golden_open("golden/nn/vision_transformer.bin");
+    char *dir = parts_new_dir();
+    char *path = mm_path_join(dir, "small.pth");
+    mm_value *small_config = changed_config("{}");
+    mm_module *small = build_seeded(small_config);
+    mm_value *file = mm_value_new_dict();
+    char *more = mm_strfmt("{\"img_size\": [40, 56], \"init_cfg\": {\"type\":"
+                           "\"Pretrained\", \"prefix\": \"backbone\","
+                           "\"checkpoint\": \"%s\"}}",
+                           path);
+    mm_value *config = changed_config(more);
+
+    mm_dict_take(file, "state_dict", mm_module_state_dict(small));
+    assert_int_equal(mm_checkpoint_save(path, file), MM_OK);
+    mm_module *large = build_seeded(config);
+
+    nn_golden(&golden, mm_module_find_tensor(large, "backbone.pos_embed"), 1e-5,
+              "vit_plain.resized");
+    assert_true(mm_tensor_equal(
+        mm_module_find_tensor(large, "backbone.layers.2.attn.qkv.bias"),
+        mm_module_find_tensor(small, "backbone.layers.2.attn.qkv.bias")));
+    mm_module_unref(large);
+    mm_module_unref(small);
+    mm_value_unref(config);
+    mm_value_unref(small_config);
+    mm_value_unref(file);
+    mm_free(more);
+    mm_free(path);
+    parts_remove_dir(dir);
     golden_close(&golden);
 }
 
@@ -265,9 +305,9 @@ static void test_bad_options(void **state)
 int test_vision_transformer(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_models),        TEST(test_resized_weights), TEST(test_archs),
-        TEST(test_frozen_stages), TEST(test_out_types),       TEST(test_copy),
-        TEST(test_bad_options),
+        TEST(test_models), TEST(test_resized_weights), TEST(test_pretrained),
+        TEST(test_archs),  TEST(test_frozen_stages),   TEST(test_out_types),
+        TEST(test_copy),   TEST(test_bad_options),
     };
 
     return cmocka_run_group_tests(tests, nn_set_up, NULL);
