@@ -175,7 +175,7 @@ static size_t lay_legend(const struct page *page, mmi_surface *surface, double t
 
     for (size_t i = 0; i < page->plot->runs.items.count; i++) {
         const char *label = page->plot->runs.items.data[i].label;
-        double width = LEGEND_LINE + 6 + mm_text_width(label, style.size);
+        double width = LEGEND_LINE + 6 + mmi_plot_label_width(label, style.size);
         if (x > MARGIN && x + width > page->width - MARGIN) {
             x = MARGIN;
             line++;

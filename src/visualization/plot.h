@@ -48,5 +48,8 @@ void mmi_panel_draw(const mmi_panel *panel, mmi_surface *surface, mm_point corne
                     bool has_legend);
 /* The pen of a curve's colour number. */
 mmi_stroke mmi_plot_stroke(size_t number);
+/* The room for a label, with some to spare: the reader of an SVG may have another font
+ * than ours. */
+double mmi_plot_label_width(const char *label, double size);
 
 #endif

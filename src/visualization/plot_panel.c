@@ -47,6 +47,11 @@ mmi_stroke mmi_plot_stroke(size_t number)
                         .color = colors[number % NUM_COLORS]};
 }
 
+double mmi_plot_label_width(const char *label, double size)
+{
+    return 1.15 * mm_text_width(label, size);
+}
+
 struct chart {
     const mmi_panel *panel;
     mmi_surface *surface;
@@ -348,7 +353,7 @@ static void draw_legend(const struct chart *chart)
 
     for (size_t i = 0; i < count; i++) {
         const mmi_curve *curve = &chart->panel->curves.data[i];
-        double width = 20 + mm_text_width(curve->name, style.size);
+        double width = 20 + mmi_plot_label_width(curve->name, style.size);
         double rest = i + 1 < count ? 40 : 0; /* room for "+ 9" */
         if (x + width + rest > right) {
             char more[32];
