@@ -92,6 +92,11 @@ MM_API mm_status mm_loss_closure_call(const mm_loss_closure *closure, double *ou
  * struct, which only says the defaults.
  */
 struct mm_optimizer_ops {
+    /** optional: this component is another name for the optimizer it gives (borrowed,
+     * of registry "optimizers"); the other slots stay NULL */
+    mm_instance *(*stands_for)(void *self);
+    /** optional, with stands_for: why, for the log */
+    const char *stands_why;
     /** optional, default: mm_optimizer_defaults(). The options of a group that sets
      * none, in PyTorch's order; a new dict */
     MM_OWNED mm_value *(*defaults)(void *self);

@@ -27,6 +27,7 @@ const mm_component *const mmi_optim_components[] = {
     &mmi_sgd_schedule_free,
     &mmi_adamw_schedule_free,
     &mmi_radam_schedule_free,
+    &mmi_zero_optimizer,
     &mmi_sparse_adam,
     &mmi_torch_adafactor,
     &mmi_lbfgs,

@@ -26,6 +26,7 @@ extern const mm_component mmi_dadapt_sgd;
 extern const mm_component mmi_sgd_schedule_free;
 extern const mm_component mmi_adamw_schedule_free;
 extern const mm_component mmi_radam_schedule_free;
+extern const mm_component mmi_zero_optimizer;
 extern const mm_component mmi_sparse_adam;
 extern const mm_component mmi_torch_adafactor;
 extern const mm_component mmi_lbfgs;

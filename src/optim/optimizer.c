@@ -4,19 +4,34 @@
 
 #include <string.h>
 
+#include "mmengine/log.h"
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
 #include "optim/elementwise.h"
 
+mm_instance *mmi_optimizer_meant(mm_instance *instance,
+                                 const mm_optimizer_ops **out_ops)
+{
+    *out_ops = mm_instance_ops(instance, MM_INTERFACE_OPTIMIZER);
+    while (*out_ops != NULL && (*out_ops)->stands_for != NULL) {
+        instance = (*out_ops)->stands_for(mm_instance_self(instance));
+        *out_ops = mm_instance_ops(instance, MM_INTERFACE_OPTIMIZER);
+    }
+    return *out_ops != NULL ? instance : NULL;
+}
+
 mm_param_groups *mm_optimizer_new_groups(mm_instance *instance)
 {
-    const mm_optimizer_ops *ops =
-        instance != NULL ? mm_instance_ops(instance, MM_INTERFACE_OPTIMIZER) : NULL;
+    const mm_optimizer_ops *ops = NULL;
 
     if (instance == NULL) {
         mm_raise(MM_EINVAL, "cannot make parameter groups: the optimizer is NULL");
     }
     if (mm_has_error()) {
+        return NULL;
+    }
+    instance = mmi_optimizer_meant(instance, &ops);
+    if (instance == NULL) {
         return NULL;
     }
     void *self = mm_instance_self(instance);
@@ -100,6 +115,19 @@ static mm_status allocate(mm_optimizer *optimizer)
     return mm_pending();
 }
 
+static void log_meaning(mm_instance *instance)
+{
+    const mm_optimizer_ops *ops = mm_instance_ops(instance, MM_INTERFACE_OPTIMIZER);
+
+    if (ops == NULL || ops->stands_for == NULL)
+        return;
+    const mm_instance *meant = ops->stands_for(mm_instance_self(instance));
+
+    mm_log(MM_LOG_INFO, "%s is %s here%s%s", mm_instance_component(instance)->name,
+           mm_instance_component(meant)->name, ops->stands_why != NULL ? ": " : "",
+           ops->stands_why != NULL ? ops->stands_why : "");
+}
+
 mm_optimizer *mm_optimizer_new(mm_instance *instance, mm_param_groups *groups)
 {
     if (mm_has_error()) {
@@ -110,8 +138,11 @@ mm_optimizer *mm_optimizer_new(mm_instance *instance, mm_param_groups *groups)
                  instance == NULL ? "instance" : "groups");
         return NULL;
     }
-    const mm_optimizer_ops *ops = mm_instance_ops(instance, MM_INTERFACE_OPTIMIZER);
-    mm_optimizer *optimizer = ops != NULL ? mm_alloc(sizeof *optimizer) : NULL;
+    const mm_optimizer_ops *ops = NULL;
+
+    log_meaning(instance);
+    instance = mmi_optimizer_meant(instance, &ops);
+    mm_optimizer *optimizer = instance != NULL ? mm_alloc(sizeof *optimizer) : NULL;
 
     if (optimizer == NULL) {
         return NULL;

@@ -34,6 +34,11 @@ struct mm_optimizer {
     int64_t num_steps;              /* made since it was built */
 };
 
+/** The optimizer that a component means: itself, or the one it stands for. Borrowed;
+ * NULL with an error pending if it is no optimizer. */
+mm_instance *mmi_optimizer_meant(mm_instance *instance,
+                                 const mm_optimizer_ops **out_ops);
+
 /** Looks where parameters and gradients lie now: fills memory, spans, num_slow. In
  * reference numerics every parameter counts as not plain. `writes`: the parameters will
  * be changed. */

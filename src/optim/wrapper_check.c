@@ -3,15 +3,17 @@
  * so when it starts, or when it looks at a group's options; neither needs libtorch. */
 #include "optim/clip_grad.h"
 #include "optim/optim_wrapper.h"
+#include "optim/optimizer.h"
 #include "registry/audit.h"
 #include "registry/registry.h"
 
 /* The options that a group has if it sets none. */
 static mm_status check_optimizer(mm_instance *optimizer, const char *path)
 {
-    const mm_optimizer_ops *ops = mm_instance_ops(optimizer, MM_INTERFACE_OPTIMIZER);
+    const mm_optimizer_ops *ops = NULL;
     mm_param_groups *groups = mm_optimizer_new_groups(optimizer);
 
+    optimizer = mmi_optimizer_meant(optimizer, &ops);
     if (groups != NULL && ops->check != NULL &&
         ops->check(mm_instance_self(optimizer), mm_param_groups_defaults(groups)) < 0) {
         mm_value *config = mm_instance_config(optimizer);
