@@ -66,6 +66,8 @@ static mm_status apply_sparse(const mmi_adagrad_rule *rule, mm_update_call *call
     if (rule->decay.weight_decay != 0.0)
         return mm_raise(MM_EUNSUPPORTED,
                         "weight_decay does not go with sparse gradients");
+    if (mm_has_error() || mm_numel(values) == 0)
+        return mm_pending();
     mm_add_(sum, sparse_like(grad, mm_mul(values, values)));
     mm_tensor *roots =
         mm_op("aten::_values", MM_T(mm_op("aten::sparse_mask", MM_T(sum), MM_T(grad))));
