@@ -83,9 +83,10 @@ mm_status mmi_amp_enter(void *self, mm_optim_wrapper *wrapper)
     if (dtype == MM_DTYPE_NONE) {
         dtype = strcmp(device, "cpu") == 0 ? MM_DTYPE_BF16 : MM_DTYPE_F16;
     }
-    bool is_half = dtype == MM_DTYPE_F16 || dtype == MM_DTYPE_BF16;
+    bool casts = amp->casts && (dtype == MM_DTYPE_F16 || dtype == MM_DTYPE_BF16);
 
-    return mm_autocast_enter(device, dtype, amp->casts && is_half, &amp->before);
+    return mm_autocast_enter(device, casts ? dtype : MM_DTYPE_NONE, casts,
+                             &amp->before);
 }
 
 void mmi_amp_leave(void *self, mm_optim_wrapper *wrapper)

@@ -179,6 +179,16 @@ static inline mm_tensor *support_loss(mm_tensor *const *leaves, const float *inp
     return mm_add(first, mm_sum(mm_mul(leaves[1], x1)));
 }
 
+/* libtorch computes in float16 on the host since 2.3. */
+static inline bool support_host_has_half(void)
+{
+    int major = 0;
+    int minor = 0;
+
+    assert_int_equal(sscanf(mm_torch_version(), "%d.%d", &major, &minor), 2);
+    return major > 2 || (major == 2 && minor >= 3);
+}
+
 /* Counts that a test must leave as it found them. */
 struct support_counts {
     int64_t values, instances, blocks, tensors;

@@ -291,6 +291,8 @@ static void places_are_pytorchs(void **state)
         const mm_value *runs = mm_dict_get(place, "runs");
 
         assert_int_equal(mm_value_len(runs), 28);
+        if (strcmp(text_in(place, "name"), "half") == 0 && !support_host_has_half())
+            continue; /* libtorch lacks the operators */
         for (size_t k = 0; k < mm_value_len(runs); k++) {
             run_case(place, mm_list_get(runs, k), MM_NUMERICS_FAST);
             run_case(place, mm_list_get(runs, k), MM_NUMERICS_REFERENCE);
