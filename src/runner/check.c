@@ -275,9 +275,10 @@ mm_status mmi_check_optim(const mm_runner *runner)
     if (optim != NULL &&
         mm_optim_wrapper_check(optim, runner->scope, "optim_wrapper") < 0)
         return mm_pending();
-    return schedulers == NULL
-               ? MM_OK
-               : mmi_check_schedulers(runner, schedulers, "param_scheduler");
+    if (schedulers == NULL ||
+        mmi_check_schedulers(runner, schedulers, "param_scheduler") < 0)
+        return mm_pending();
+    return mmi_try_schedulers(runner);
 }
 
 mm_status mmi_check(mm_runner *runner)

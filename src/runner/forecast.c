@@ -15,8 +15,7 @@ static bool is_list(const mm_value *value)
     return kind == MM_KIND_LIST || kind == MM_KIND_TUPLE;
 }
 
-/* Calls `test` for every scheduler's dict; true if it is true for one. */
-static bool any_schedule(const mm_value *config, bool (*test)(const mm_value *one))
+bool mmi_any_schedule(const mm_value *config, bool (*test)(const mm_value *one))
 {
     if (config == NULL)
         return false;
@@ -28,7 +27,7 @@ static bool any_schedule(const mm_value *config, bool (*test)(const mm_value *on
                                    : mm_list_get(config, i);
         bool is_inner = is_list(item) || mm_value_kind(item) == MM_KIND_DICT;
 
-        if (is_inner && any_schedule(item, test))
+        if (is_inner && mmi_any_schedule(item, test))
             return true;
     }
     return false;
@@ -46,8 +45,7 @@ static bool counts_iterations(const mm_value *one)
     return is_converted(one) || (by_epoch != NULL && !mm_value_is_true(by_epoch));
 }
 
-/* True if it has a value for each group, by number. */
-static bool has_values_by_group(const mm_value *one)
+bool mmi_has_values_by_group(const mm_value *one)
 {
     return is_list(mm_dict_find(one, "eta_max")) ||
            is_list(mm_dict_find(one, "min_value"));
@@ -67,8 +65,7 @@ static mm_status read_length(mm_runner *runner, const char *key, int64_t *out)
     return mm_error_locate(mm_dict_source(train, key));
 }
 
-/* Epochs or iterations, whichever the training loop has. */
-static mm_status read_lengths(mm_runner *runner)
+mm_status mmi_read_lengths(mm_runner *runner)
 {
     const mm_value *train = mmi_section(runner, "train_cfg");
     mmi_counters *at = &runner->at;
@@ -126,7 +123,7 @@ static mm_status measure(mm_forecast *out, mm_runner *runner, int64_t epoch_leng
 
     out->epoch_length = epoch_length;
     if (epoch_length == 0 &&
-        any_schedule(schedules, at->by_epoch ? counts_iterations : is_converted) &&
+        mmi_any_schedule(schedules, at->by_epoch ? counts_iterations : is_converted) &&
         ask_data(runner, &out->epoch_length) < 0)
         return mm_pending();
     if (at->by_epoch)
@@ -312,8 +309,8 @@ static mm_status compute(struct gathering *to, const mm_forecast_args *args)
     mm_runner *runner = to->runner;
     const mm_value *schedules = mmi_section(runner, "param_scheduler");
 
-    to->is_apart = any_schedule(schedules, has_values_by_group);
-    if (read_lengths(runner) < 0 || mmi_strategy_check(runner) < 0 ||
+    to->is_apart = mmi_any_schedule(schedules, mmi_has_values_by_group);
+    if (mmi_read_lengths(runner) < 0 || mmi_strategy_check(runner) < 0 ||
         (schedules != NULL &&
          mmi_check_schedulers(runner, mmi_section(runner, "param_scheduler"),
                               "param_scheduler") < 0) ||

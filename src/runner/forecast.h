@@ -33,6 +33,14 @@ typedef struct mmi_forecast {
     MMI_VEC(char *) texts;     /* names in `out`; owned */
 } mmi_forecast;
 
+/* Calls `test` for the dict of every scheduler in a config; true if it is true for one.
+ */
+bool mmi_any_schedule(const mm_value *config, bool (*test)(const mm_value *one));
+/* A test: it has a value for each group, by number. */
+bool mmi_has_values_by_group(const mm_value *one);
+/* Epochs or iterations from train_cfg, whichever the training loop has. */
+mm_status mmi_read_lengths(mm_runner *runner);
+
 /* Adds an optimizer's groups, those with equal options as one, unless `is_apart`:
  * schedules give values by the group's number. Returns the groups that change; yours.
  */

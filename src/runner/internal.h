@@ -256,6 +256,11 @@ mm_status mmi_lr_scale_read(const mm_runner *runner, int64_t batch_size,
                             int64_t accumulation, mmi_lr_scale *out);
 void mmi_lr_scale_log(const mmi_lr_scale *scale);
 
+/* schedules_trial.c */
+/* Makes the schedules over optimizers without parameters, for the sake of their errors.
+ * Errors of other sections are none of it. */
+mm_status mmi_try_schedulers(const mm_runner *runner);
+
 /* schedules.c */
 /* Schedulers for the runner's optimizers, unless it has them. */
 mm_status mmi_build_schedulers(mm_runner *runner);

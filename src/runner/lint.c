@@ -301,6 +301,8 @@ static void check_optim(struct lint *lint)
                                 ? mm_dict_find(optim, "constructor")
                                 : NULL;
 
+    size_t known = lint->spots.count;
+
     lint->is_needed = (lint->args->flags & MM_LINT_TEST) == 0;
     if (optim != NULL && mm_value_kind(optim) != MM_KIND_DICT) {
         (void)mm_raise(MM_ECONFIG, "optim_wrapper is of type %s: a dict is needed",
@@ -333,6 +335,10 @@ static void check_optim(struct lint *lint)
         (void)mmi_check_schedulers(&lint->runner, section(lint, "param_scheduler"),
                                    "param_scheduler");
     settle(lint, "param_scheduler");
+    if (is_whole(lint) && lint->spots.count == known) {
+        (void)mmi_try_schedulers(&lint->runner);
+        settle(lint, "param_scheduler");
+    }
 }
 
 static void check_model(struct lint *lint)

@@ -30,6 +30,32 @@ static void test_mistakes(void **state)
     check_case("cases/lint/keys.py", "keys", 2);
 }
 
+/* Schedules are made for trial: what is wrong between options shows, too. */
+static void test_schedules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *scheduler, *says;
+    } cases[] = {
+        {"type='LinearLR', begin=5, end=5", "c.py:2:25: error: LinearLR: end must be"},
+        {"type='StepLR', step_size=2, begin=20", "got begin=20, end=20"},
+        {"type='CosineRestartLR', periods=[2]", "eta_min"},
+        {"type='StepParamScheduler', step_size=2, param_name='wd'", "no option 'wd'"},
+        {"type='OneCycleLR', eta_max=[0.1, 0.2]", "eta_max has 2 entries"},
+        {"type='StepLR', step_size=2, count='optimizer_steps'", "by_epoch=False"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *command =
+            mm_strfmt("cat > $T/c.py << E\n_base_ = '$PWD/../configs/demo/digits.py'\n"
+                      "param_scheduler = [dict(%s)]\nE\n$P config lint $T/c.py",
+                      cases[i].scheduler);
+
+        check_run(command, 2, cases[i].says);
+        mm_free(command);
+    }
+}
+
 static void test_outcomes(void **state)
 {
     (void)state;
@@ -115,9 +141,10 @@ static void test_before_a_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes),      cmocka_unit_test(test_outcomes),
-        cmocka_unit_test(test_folders),       cmocka_unit_test(test_own_configs),
-        cmocka_unit_test(test_loads_nothing), cmocka_unit_test(test_before_a_run),
+        cmocka_unit_test(test_mistakes),     cmocka_unit_test(test_schedules),
+        cmocka_unit_test(test_outcomes),     cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_own_configs),  cmocka_unit_test(test_loads_nothing),
+        cmocka_unit_test(test_before_a_run),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
