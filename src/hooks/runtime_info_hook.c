@@ -87,21 +87,28 @@ static mm_status before_train_epoch(void *self, mm_runner *runner)
     return mm_pending();
 }
 
+/* Notes a group's rate; Adafactor that makes its own has none. */
+static void note_lr(mm_history **history, mm_hub *hub, const char *key,
+                    const mm_param_groups *groups, size_t group)
+{
+    const mm_value *lr = mm_dict_find(mm_param_groups_options(groups, group), "lr");
+
+    if (lr != NULL && mm_value_is_none(lr))
+        return;
+    if (*history == NULL)
+        *history = mm_hub_scalar(hub, key);
+    mm_history_update(*history, mm_param_groups_f64(groups, group, "lr"), 1);
+}
+
 /* "train/lr" of the first group; before it "train/base_lr" where there is a base group.
  */
 static mm_status put_lr(struct runtime_info_hook *self, mm_hub *hub,
                         const mm_param_groups *groups)
 {
-    if (mm_param_groups_has_base(groups)) {
-        if (self->base_lr == NULL)
-            self->base_lr = mm_hub_scalar(hub, "train/base_lr");
-        mm_history_update(
-            self->base_lr,
-            mm_param_groups_f64(groups, mm_param_groups_count(groups), "lr"), 1);
-    }
-    if (self->lr == NULL)
-        self->lr = mm_hub_scalar(hub, "train/lr");
-    mm_history_update(self->lr, mm_param_groups_f64(groups, 0, "lr"), 1);
+    if (mm_param_groups_has_base(groups))
+        note_lr(&self->base_lr, hub, "train/base_lr", groups,
+                mm_param_groups_count(groups));
+    note_lr(&self->lr, hub, "train/lr", groups, 0);
     return mm_pending();
 }
 
@@ -113,9 +120,10 @@ static mm_status put_lr_of_dict(mm_hub *hub, const mm_optim_wrapper *optim)
     for (size_t i = 0; rates != NULL && i < mm_value_len(rates) && !mm_has_error();
          i++) {
         char *key = mm_strfmt("train/%s", mm_dict_name_at(rates, i));
-        double rate = mm_value_f64(mm_list_get(mm_dict_at(rates, i), 0));
+        const mm_value *rate = mm_list_get(mm_dict_at(rates, i), 0);
 
-        mm_history_update(mm_hub_scalar(hub, key), rate, 1);
+        if (!mm_value_is_none(rate))
+            mm_history_update(mm_hub_scalar(hub, key), mm_value_f64(rate), 1);
         mm_free(key);
     }
     mm_value_unref(rates);

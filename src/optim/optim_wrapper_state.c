@@ -118,6 +118,8 @@ mm_status mm_optim_wrapper_scale_lr(mm_optim_wrapper *wrapper, double ratio)
     mm_param_groups *groups = wrapper->optimizer->groups;
 
     for (size_t i = 0; i < mm_param_groups_count(groups); i++) {
+        if (mm_value_is_none(mm_dict_find(mm_param_groups_options(groups, i), "lr")))
+            continue; /* the optimizer makes its own */
         double lr = mm_param_groups_f64(groups, i, "lr");
 
         mm_param_groups_put_f64(groups, i, "lr", lr * ratio);

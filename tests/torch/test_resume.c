@@ -266,6 +266,7 @@ static void states_in_options_are_exact(void **state)
         OPTIMIZER("type='mmpretrain.LARS', lr=0.1, momentum=0.9"),
         OPTIMIZER("type='Lion', lr=0.01"),
         OPTIMIZER("type='Adafactor', beta1=0.9, lr=0.01, relative_step=False"),
+        OPTIMIZER("type='Adafactor', warmup_init=True") "param_scheduler = []\n",
     };
     (void)state;
 
