@@ -291,9 +291,8 @@ mm_tensor *mm_embedding_with(const mm_embedding_args *args)
         padding = (int64_t)mm_number_as_f64(args->padding_idx);
         padding += padding < 0 ? mm_size(args->weight, 0) : 0;
     }
-    return mmi_call(&op,
-                    MMI_ARGS(MM_T(args->weight), MM_T(args->index), MM_I(padding),
-                             MM_B(false), MM_B(args->sparse)));
+    return mmi_call(&op, MMI_ARGS(MM_T(args->weight), MM_T(args->index), MM_I(padding),
+                                  MM_B(false), MM_B(args->sparse)));
 }
 
 /* ---- attention ---- */
