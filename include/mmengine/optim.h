@@ -398,8 +398,8 @@ MM_API int64_t mm_optim_wrapper_accumulative_counts(const mm_optim_wrapper *wrap
 MM_API int64_t mm_optim_wrapper_skipped_steps(const mm_optim_wrapper *wrapper);
 /**
  * Who learns of scalars; replaces the former one: "train/grad_norm" with clipping by
- * norm; once a step was skipped "train/loss_scale" and "train/skipped_steps"
- * ("train/<name>.loss_scale" for a wrapper in a dict).
+ * norm; once a step was skipped "train/grad_scale" and "train/skipped_steps"
+ * ("train/<name>.grad_scale" for a wrapper in a dict).
  */
 MM_API void mm_optim_wrapper_set_scalar_sink(mm_optim_wrapper *wrapper,
                                              void (*sink)(void *user, const char *name,

@@ -159,7 +159,7 @@ static void report_skips(const mmi_scaler *scaler, mm_optim_wrapper *wrapper)
     if (wrapper->skipped_steps == 0)
         return;
     if (!scaler->is_static)
-        mmi_optim_wrapper_report(wrapper, "loss_scale",
+        mmi_optim_wrapper_report(wrapper, "grad_scale",
                                  (mm_number){MM_NUMBER_F64, {.f64 = scaler->scale}});
     mmi_optim_wrapper_report(
         wrapper, "skipped_steps",

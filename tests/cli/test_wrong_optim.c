@@ -164,11 +164,28 @@ static void test_right_ones(void **state)
     assert_non_null(strstr(program_text, "ApexOptimWrapper, O2: trained as by "));
 }
 
+/* The first losses overflow: steps are skipped, which the log says. */
+static void test_skipped_steps(void **state)
+{
+    (void)state;
+    write_config("dict(type='AmpOptimWrapper', dtype='bfloat16', "
+                 "loss_scale=dict(init_scale=2.**127), " SGD ")");
+    check_run("cd $T && OMP_NUM_THREADS=1 $P train wrong.py --work-dir skipped "
+              "train_cfg.max_epochs=1 --no-validate model.head.loss.loss_weight=1e6 "
+              "default_hooks.checkpoint.save_best=None default_hooks.logger.interval=5",
+              0,
+              "WARNING - a step was skipped: gradients were not finite at loss scale");
+    assert_non_null(strstr(program_text, "  skipped_steps: "));
+    assert_non_null(strstr(program_text, "  grad_scale: "));
+    check_run("grep -c '\"grad_scale\": ' $T/skipped/*/vis_data/scalars.json", 0, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_right_ones),
+        cmocka_unit_test(test_skipped_steps),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

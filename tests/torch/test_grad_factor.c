@@ -8,6 +8,13 @@
 
 enum { COUNT = 12, STEPS = 4 };
 
+#define ADAFACTOR                                                                      \
+    "{\"type\": \"Adafactor\", \"lr\": 0.1, \"relative_step\": false, "                \
+    "\"scale_parameter\": false, \"eps\": [0.1, 0.001]}"
+#define BOTH_FACTORS                                                                   \
+    "{\"type\": \"AmpOptimWrapper\", \"loss_scale\": 100.0, "                          \
+    "\"clip_grad\": {\"max_norm\": 0.7}}"
+
 /* What they need besides lr to make different steps of different gradients. */
 static const char *const optimizers[] = {
     "{\"type\": \"SGD\", \"lr\": 0.1, \"momentum\": 0.9, \"weight_decay\": 0.01}",
@@ -22,8 +29,7 @@ static const char *const optimizers[] = {
     "{\"type\": \"Rprop\", \"lr\": 0.01}",
     "{\"type\": \"ASGD\", \"lr\": 0.1}",
     "{\"type\": \"TorchAdafactor\", \"lr\": 0.1, \"eps\": [0.1, 0.001]}",
-    "{\"type\": \"Adafactor\", \"lr\": 0.1, \"relative_step\": false, "
-    "\"scale_parameter\": false, \"eps\": [0.1, 0.001]}",
+    ADAFACTOR,
     "{\"type\": \"mmpretrain.LARS\", \"lr\": 0.1, \"momentum\": 0.9, \"weight_decay\": "
     "0.01}",
     "{\"type\": \"mmpretrain.Lamb\", \"lr\": 0.01, \"eps\": 0.1, \"weight_decay\": "
@@ -41,8 +47,7 @@ static const char *const optimizers[] = {
 static const char *const wrappers[] = {
     "{\"type\": \"OptimWrapper\", \"clip_grad\": {\"max_norm\": 0.7}}",
     "{\"type\": \"AmpOptimWrapper\", \"loss_scale\": 100.0}",
-    "{\"type\": \"AmpOptimWrapper\", \"loss_scale\": 100.0, \"clip_grad\": "
-    "{\"max_norm\": 0.7}}",
+    BOTH_FACTORS,
 };
 
 static bool is_built(const char *json)

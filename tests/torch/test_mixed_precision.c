@@ -125,7 +125,7 @@ static void skipped_steps_are_told(void **state)
     for (int i = 0; i < 12; i++)
         assert_int_equal(train(&training, i == 3 ? NAN : INFINITY), MM_OK);
     assert_true(heard(&training, "train/skipped_steps") == 12.0);
-    assert_true(heard(&training, "train/loss_scale") == 16.0);
+    assert_true(heard(&training, "train/grad_scale") == 16.0);
     assert_int_equal(mm_optim_wrapper_skipped_steps(training.wrapper), 12);
     assert_true(support_data(training.leaf)[0] == 0.5F);
     assert_int_equal(train(&training, 1.0), MM_OK);
@@ -148,7 +148,7 @@ static void fixed_scales_stay(void **state)
     start(&training, "{\"type\": \"AmpOptimWrapper\", \"loss_scale\": 512}");
     assert_int_equal(train(&training, NAN), MM_OK);
     assert_true(heard(&training, "train/skipped_steps") == 1.0);
-    assert_true(isnan(heard(&training, "train/loss_scale")));
+    assert_true(isnan(heard(&training, "train/grad_scale")));
     end(&training);
 }
 
@@ -173,7 +173,7 @@ static void counts_are_resumed(void **state)
     assert_int_equal(mm_optim_wrapper_skipped_steps(second.wrapper), 2);
     train(&second, INFINITY);
     assert_true(heard(&second, "train/skipped_steps") == 3.0);
-    assert_true(heard(&second, "train/loss_scale") == 8192.0);
+    assert_true(heard(&second, "train/grad_scale") == 8192.0);
     mm_value_unref(window);
     mm_value_unref(saved);
     end(&second);
@@ -314,7 +314,7 @@ static void dicts_tell_by_name(void **state)
     train(&two, INFINITY);
     assert_true(heard(&one, "train/gen.skipped_steps") == 1.0);
     assert_true(heard(&one, "train/disc.skipped_steps") == 2.0);
-    assert_true(heard(&one, "train/disc.loss_scale") == 16384.0);
+    assert_true(heard(&one, "train/disc.grad_scale") == 16384.0);
     assert_int_equal(mm_optim_wrapper_skipped_steps(dict), 3);
     /* counting is each one's own affair, as in MMEngine */
     assert_int_equal(mm_optim_wrapper_initialize_count_status(dict, NULL, 7, 10),

@@ -80,7 +80,7 @@ static void hear(void *user, const char *name, mm_number value)
         assert_true(training->num_norms < MOST_ITERS);
         assert_int_equal(value.kind, MM_NUMBER_F64);
         training->norms[training->num_norms++] = value.u.f64;
-    } else if (strcmp(name, "train/loss_scale") == 0) {
+    } else if (strcmp(name, "train/grad_scale") == 0) {
         training->scale = value.u.f64;
     } else {
         assert_string_equal(name, "train/skipped_steps");
