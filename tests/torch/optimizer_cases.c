@@ -25,13 +25,17 @@ struct optimizer_cases optimizer_cases_open(void)
     snprintf(path, sizeof path, "%s/optimizers_%s.bin", cases.folder,
              has_avx ? "avx2" : "default");
     cases.numbers = golden_open(path);
+    cases.is_fused = has_avx;
+    snprintf(path, sizeof path, "%s/optimizers_default.json", cases.folder);
+    cases.others = has_avx ? mm_value_new_dict() : support_json_file(path);
     snprintf(path, sizeof path, "%s/optimizers_avx2.bin", cases.folder);
     cases.common = golden_open(path);
     cases.steps = mm_value_i64(mm_dict_get(cases.list, "steps"));
     cases.half = mm_value_i64(mm_dict_get(cases.list, "half"));
     check_ok();
-    cases.is_theirs = is_of_release(cases.list) &&
-                      (cases.is_live || support_sqrt_is_golden(&cases.common));
+    cases.is_release = is_of_release(cases.list);
+    cases.is_theirs =
+        cases.is_release && (cases.is_live || support_sqrt_is_golden(&cases.common));
     return cases;
 }
 
@@ -40,6 +44,7 @@ void optimizer_cases_close(struct optimizer_cases *cases)
     golden_close(&cases->numbers);
     golden_close(&cases->common);
     mm_value_unref(cases->list);
+    mm_value_unref(cases->others);
 }
 
 double *optimizer_cases_numbers(const struct optimizer_cases *cases, size_t *out_count,

@@ -8,12 +8,15 @@
 enum { CASE_PARAMS = 12, CASE_GROUPS = 2 };
 
 struct optimizer_cases {
-    mm_value *list; /* optimizers.json */
+    mm_value *list;   /* optimizers.json */
+    mm_value *others; /* cases whose states are others with this instruction set */
+    bool is_fused;    /* ATen has fused multiply-add, as our kernels */
     struct golden numbers;
     struct golden common; /* what `numbers` lacks: it differs between CPUs in nothing */
     const char *folder;
-    bool is_live;   /* written on this machine, with this libtorch */
-    bool is_theirs; /* made with this release of libtorch and these square roots */
+    bool is_live;    /* written on this machine, with this libtorch */
+    bool is_release; /* made with this release of libtorch */
+    bool is_theirs;  /* the same, with these square roots */
     int64_t steps;
     int64_t half;
 };

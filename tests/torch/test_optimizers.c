@@ -19,6 +19,7 @@ struct tally {
     const char *type;
     int cases;
     int failed;
+    int skipped;
     double worst[2]; /* of a tensor, relative to its norm: fast, reference */
 };
 
@@ -278,19 +279,23 @@ static void compare_state(const struct trial *trial, struct bar *bar)
 {
     const double tolerance = 4e-6;
     const char *name = mm_value_str(mm_dict_get(trial->spec, "name"));
-    size_t index = (size_t)mm_value_i64(mm_dict_get(trial->spec, "state"));
+    const mm_value *other = mm_dict_find(trial->cases->others, name);
     const mm_value *want =
-        mm_list_get(mm_dict_get(trial->cases->list, "states"), index);
+        other != NULL
+            ? mm_dict_get(other, "state")
+            : mm_list_get(mm_dict_get(trial->cases->list, "states"),
+                          (size_t)mm_value_i64(mm_dict_get(trial->spec, "state")));
     double *numbers = optimizer_cases_numbers(trial->cases, NULL, "%s/state", name);
     const double *at = numbers;
     mm_value *saved = mm_optimizer_state_dict(trial->optimizer);
     mm_scope scope = mm_scope_open();
 
     check_ok();
-    bar->tolerance = tolerance;
+    bar->tolerance = bar->tolerance > tolerance ? bar->tolerance : tolerance;
     compare_value(bar, "state", mm_dict_get(saved, "state"), want, &at);
     compare_value(bar, "param_groups", mm_dict_get(saved, "param_groups"),
-                  mm_dict_get(trial->spec, "param_groups"), &at);
+                  mm_dict_get(other != NULL ? other : trial->spec, "param_groups"),
+                  &at);
     mm_scope_close(scope);
     mm_value_unref(saved);
     free(numbers);
@@ -313,8 +318,9 @@ static struct tally *tally_of(struct tally *tallies, const char *type)
 }
 
 /* Smooth trajectories are compared by norm, in reference numerics by bits where the
- * libtorch is theirs. A sign or a line search that falls out otherwise changes all that
- * follows: without their libtorch such a case says nothing. */
+ * libtorch is theirs. Another release sums in another order, which shows in a weight
+ * that comes close to zero. A sign or a line search that falls out otherwise changes
+ * all that follows: without their libtorch such a case says nothing. */
 static bool make_bar(const struct optimizer_cases *cases, const mm_value *spec,
                      mm_numerics numerics, struct tally *tally, struct bar *out)
 {
@@ -324,7 +330,7 @@ static bool make_bar(const struct optimizer_cases *cases, const mm_value *spec,
     *out = (struct bar){
         .failed = &tally->failed,
         .is_exact = is_reference && cases->is_theirs,
-        .tolerance = 1e-6,
+        .tolerance = cases->is_release && cases->is_fused ? 1e-6 : 1e-5,
         .worst = &tally->worst[numerics],
     };
     snprintf(out->place, sizeof out->place, "%s in %s numerics",
@@ -340,6 +346,7 @@ static void check_case(const struct optimizer_cases *cases, const mm_value *spec
     size_t count = 0;
 
     if (!make_bar(cases, spec, numerics, tally, &bar)) {
+        tally->skipped++;
         return;
     }
     double *want = optimizer_cases_numbers(cases, &count, "%s/params",
@@ -361,6 +368,7 @@ static void check_case(const struct optimizer_cases *cases, const mm_value *spec
 static int report(const struct tally *tallies)
 {
     int failed = 0;
+    int skipped = 0;
 
     for (size_t i = 0; i < MAX_TYPES && tallies[i].type != NULL; i++) {
         if (getenv("MM_OPTIMIZER_REPORT") != NULL) {
@@ -369,6 +377,12 @@ static int report(const struct tally *tallies)
                           tallies[i].worst[1]);
         }
         failed += tallies[i].failed;
+        skipped += tallies[i].skipped;
+    }
+    if (skipped > 0) {
+        print_message("%d comparisons of signs and line searches were left out: they "
+                      "need the very libtorch\n",
+                      skipped);
     }
     return failed;
 }

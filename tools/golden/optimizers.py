@@ -1,8 +1,8 @@
 """Trajectories of optimizers, taken from PyTorch and the libraries around it.
 
-Writes tests/golden/optim/optimizers.json, which says what each case is, and
-optimizers_<capability>.bin with its numbers, once per instruction set of ATen that rounds
-differently, and optimizers.provenance.txt beside them. tests/torch/test_optimizers.c reads
+Writes tests/golden/optim/optimizers.json, which says what each case is, optimizers_avx2.bin
+with its numbers, optimizers_default.json and .bin with what differs where ATen has no fused
+multiply-add, and optimizers.provenance.txt beside them. tests/torch/test_optimizers.c reads
 them.
 
 A case is an optimizer with its options over one of the sets of parameters below, in one or
@@ -506,6 +506,15 @@ def write_list(folder, cases):
         file.write('\n],\n"cases": [\n' + ",\n".join(lines) + "\n]}\n")
 
 
+def write_others(path, cases, known):
+    """States and options of the groups that are not as in `known`: numbers of steps, of distances."""
+    keys = ("state", "param_groups")
+    with open(path, "w") as file:
+        lines = [f'{json.dumps(case["name"])}: {json.dumps({key: case[key] for key in keys})}'
+                 for case, other in zip(cases, known) if any(case[key] != other[key] for key in keys)]
+        file.write("{\n" + ",\n".join(lines) + "\n}\n")
+
+
 def put_root(out):
     """Tells whether a libtorch has this one's square roots: MKL's differ between CPUs."""
     numbers = torch.rand(4096, generator=torch.Generator().manual_seed(SEED)) * 9
@@ -525,6 +534,7 @@ def write_live(folder):
     out, cases = collect(halves)
     out.write(os.path.join(folder, "optimizers_avx2.bin"))
     Writer().write(os.path.join(folder, "optimizers_default.bin"))
+    write_others(os.path.join(folder, "optimizers_default.json"), [], [])
     write_list(folder, cases)
     torch.save(halves, os.path.join(folder, "theirs.pth"))
 
@@ -546,13 +556,15 @@ def main():
     if len(sys.argv) == 2:
         write_live(sys.argv[1])
         return
-    (plain, _), (avx2, cases), (avx512, _) = [run_with(name) for name in ("default", "avx2", "avx512")]
+    (plain, plain_cases), (avx2, cases), (avx512, _) = [run_with(name) for name in ("default", "avx2", "avx512")]
     others = [name for name in avx2.records if avx2.records[name] != avx512.records[name]]
     avx2.write(os.path.join(OUT, "optimizers_avx2.bin"))
     plain.write(os.path.join(OUT, "optimizers_default.bin"), avx2)
     write_list(OUT, cases)
+    write_others(os.path.join(OUT, "optimizers_default.json"), plain_cases, cases)
     with open(os.path.join(OUT, "optimizers.provenance.txt"), "w") as note:
-        note.write("optimizers.json, optimizers_avx2.bin, optimizers_default.bin (what differs from it)\n"
+        note.write("optimizers.json, optimizers_avx2.bin; optimizers_default.json, optimizers_default.bin: what\n"
+                   "           differs from them without fused multiply-add\n"
                    "script:    tools/golden/optimizers.py\n"
                    f"versions:  {versions()}\n"
                    f"seed:      {SEED}\n"
