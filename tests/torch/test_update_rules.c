@@ -130,8 +130,7 @@ static double distance(const struct trial *a, const struct trial *b)
 static const char *const configs[] = {
     "{\"type\": \"SGD\", \"lr\": 0.1}",
     "{\"type\": \"SGD\", \"lr\": 0.1, \"momentum\": 0.9, \"weight_decay\": 0.01}",
-    "{\"type\": \"SGD\", \"lr\": 0.1, \"momentum\": 0.9, \"nesterov\": true, "
-    "\"maximize\": true}",
+    "{\"type\": \"SGD\", \"momentum\": 0.9, \"nesterov\": true, \"maximize\": true}",
     "{\"type\": \"SGD\", \"lr\": 0.1, \"momentum\": 0.9, \"dampening\": 0.25}",
     "{\"type\": \"Adam\", \"lr\": 0.1, \"weight_decay\": 0.01}",
     "{\"type\": \"Adam\", \"amsgrad\": true, \"maximize\": true}",
