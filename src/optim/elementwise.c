@@ -5,52 +5,15 @@
  * pass over all memory. Groups of equal options are one setting, so a group per
  * parameter costs nothing.
  *
- * Parameters that the kernels cannot reach are updated by the rule's operators: one by
- * one on the host, which keeps temporaries small, and all that share coefficients at
- * once on a device (update_lists.c). */
+ * Parameters that the kernels cannot reach are updated by the rule's operators: see
+ * elementwise_slow.c. */
 #include "optim/elementwise.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "mmengine/memory.h"
 #include "mmengine/ops.h"
 #include "optim/follow.h"
-
-/* What a set of coefficients was made for, and the single numbers after the step. */
-struct made {
-    size_t setting;
-    float before[MM_UPDATE_MAX_SCALARS];
-    float after[MM_UPDATE_MAX_SCALARS];
-    size_t next; /* the one made before for the same setting, plus one; 0: none */
-};
-
-/* What is known of a parameter between steps. */
-struct known {
-    float *scalars[MM_UPDATE_MAX_SCALARS]; /* its single numbers */
-    size_t group;
-    unsigned uses; /* which tensors its setting had when they were looked up */
-    bool is_known;
-};
-
-struct mmi_elementwise {
-    const mm_update_rule *rule;
-    mm_update_fn function;
-    size_t num_states; /* rows of rule->states */
-    size_t num_scalars;
-    size_t size;             /* of coefficients */
-    unsigned char *settings; /* one per group */
-    bool *maximize;          /* one per group */
-    unsigned *uses;          /* one per group: a bit per tensor that the setting has */
-    size_t *same_as;         /* per group, the first group with an equal setting */
-    size_t *last_made;       /* per group: index into `made` plus one */
-    size_t num_groups;
-    uint64_t version;
-    struct made *made; /* room for one per parameter, as coefficients */
-    unsigned char *coefficients;
-    size_t num_made;
-    struct known *known; /* per parameter */
-};
 
 static size_t setting_size(const mmi_elementwise *driver)
 {
@@ -276,7 +239,7 @@ static mm_status prepare_states(mmi_elementwise *driver, mm_optimizer *optimizer
 {
     const mm_update_state *states = driver->rule->states;
     mmi_span *span = &optimizer->spans.spans[index];
-    struct known *known = &driver->known[index];
+    struct mmi_known *known = &driver->known[index];
     size_t scalar = 0;
     size_t tensor = 0;
 
@@ -365,7 +328,7 @@ void mmi_elementwise_forget(mmi_elementwise *driver, mm_optimizer *optimizer)
 
 /* --- coefficients --- */
 
-static void make(mmi_elementwise *driver, struct made *made, void *coefficients)
+static void make(mmi_elementwise *driver, struct mmi_made *made, void *coefficients)
 {
     const void *setting = setting_of(driver, made->setting);
 
@@ -375,7 +338,7 @@ static void make(mmi_elementwise *driver, struct made *made, void *coefficients)
         memcpy(coefficients, setting, driver->size);
 }
 
-static bool has_numbers(const mmi_elementwise *driver, const struct made *made,
+static bool has_numbers(const mmi_elementwise *driver, const struct mmi_made *made,
                         const float *numbers)
 {
     return driver->num_scalars == 0 ||
@@ -392,9 +355,9 @@ static size_t find_made(mmi_elementwise *driver, size_t setting, const float *nu
             return i - 1;
     }
     size_t index = driver->num_made++;
-    struct made *made = &driver->made[index];
+    struct mmi_made *made = &driver->made[index];
 
-    *made = (struct made){.setting = setting, .next = driver->last_made[setting]};
+    *made = (struct mmi_made){.setting = setting, .next = driver->last_made[setting]};
     memcpy(made->before, numbers, driver->num_scalars * sizeof *numbers);
     memcpy(made->after, made->before, sizeof made->after);
     make(driver, made, driver->coefficients + index * driver->size);
@@ -405,7 +368,7 @@ static size_t find_made(mmi_elementwise *driver, size_t setting, const float *nu
 /* The same, with the parameter's numbers advanced. A number that a setting does without
  * is 0. */
 static size_t advance(mmi_elementwise *driver, size_t setting,
-                      const struct known *known)
+                      const struct mmi_known *known)
 {
     float numbers[MM_UPDATE_MAX_SCALARS];
 
@@ -424,7 +387,7 @@ static size_t advance(mmi_elementwise *driver, size_t setting,
 static mm_status begin_update(mmi_elementwise *driver, mm_optimizer *optimizer,
                               size_t index)
 {
-    const struct known *known = &driver->known[index];
+    const struct mmi_known *known = &driver->known[index];
     mmi_span *span = &optimizer->spans.spans[index];
     bool is_ready = known->is_known && !span->has_moved && span->grad != NULL &&
                     known->uses == driver->uses[known->group];
@@ -443,164 +406,6 @@ static mm_status begin_update(mmi_elementwise *driver, mm_optimizer *optimizer,
 
 /* --- the step --- */
 
-/* Fills the lists of a call for parameters `indices`; without gradients' factor. */
-static mm_status fill_call(const mmi_elementwise *driver, mm_optimizer *optimizer,
-                           const size_t *indices, mm_update_call *call)
-{
-    const mm_update_state *states = driver->rule->states;
-    const struct known *known = &driver->known[indices[0]];
-    size_t tensor = 0;
-
-    call->params = mmi_update_room_list(call->room, call->count);
-    call->grads = mmi_update_room_list(call->room, call->count);
-    for (size_t k = 0; k < call->count && !mm_has_error(); k++) {
-        call->params[k] = optimizer->params[indices[k]];
-        call->grads[k] = mm_grad_find(optimizer->params[indices[k]]);
-    }
-    for (size_t i = 0; i < driver->num_states && !mm_has_error(); i++) {
-        if (states[i].is_scalar)
-            continue;
-        if (known->uses & (1u << tensor)) {
-            mm_tensor **list = mmi_update_room_list(call->room, call->count);
-
-            for (size_t k = 0; k < call->count && list != NULL; k++)
-                list[k] =
-                    mmi_optimizer_find_state(optimizer, indices[k], states[i].name);
-            call->states[tensor] = list;
-        }
-        tensor++;
-    }
-    return mm_pending();
-}
-
-/* What a rule put into lazy states becomes the state. */
-static mm_status keep_lazy(const mmi_elementwise *driver, mm_optimizer *optimizer,
-                           const size_t *indices, const mm_update_call *call)
-{
-    const mm_update_state *states = driver->rule->states;
-    size_t tensor = 0;
-
-    for (size_t i = 0; i < driver->num_states && !mm_has_error(); i++) {
-        if (states[i].is_scalar)
-            continue;
-        mm_tensor **list = call->states[tensor++];
-
-        for (size_t k = 0; states[i].is_lazy && list != NULL && k < call->count; k++)
-            mmi_optimizer_put_state(optimizer, indices[k], states[i].name, list[k]);
-    }
-    return mm_pending();
-}
-
-static mm_status apply(const mmi_elementwise *driver, mm_optimizer *optimizer,
-                       const size_t *indices, mm_update_call *call)
-{
-    const mmi_span *span = &optimizer->spans.spans[indices[0]];
-    float factor = span->grad_factor;
-
-    if (fill_call(driver, optimizer, indices, call) < 0)
-        return mm_pending();
-    if (factor != 1.0F && factor != -1.0F)
-        call->grads = mm_each_mul_number(call, call->grads, (double)fabsf(factor));
-    if (factor < 0.0F)
-        call->grads = mm_each_neg(call, call->grads);
-    if (!mm_has_error())
-        driver->rule->apply(driver->coefficients + (size_t)span->rule * driver->size,
-                            call);
-    return call->is_new ? keep_lazy(driver, optimizer, indices, call) : mm_pending();
-}
-
-/* True if two parameters may be in one list. */
-static bool goes_with(const mm_optimizer *optimizer, size_t index, size_t first,
-                      const mm_tensor_info *first_info)
-{
-    const mmi_span *a = &optimizer->spans.spans[first];
-    const mmi_span *b = &optimizer->spans.spans[index];
-    mm_tensor_info info;
-
-    return a->rule == b->rule && a->grad_factor == b->grad_factor &&
-           a->is_new == b->is_new &&
-           mm_tensor_info_get(optimizer->params[index], &info) >= 0 &&
-           info.dtype == first_info->dtype &&
-           strcmp(info.device, first_info->device) == 0;
-}
-
-static bool has_sparse_grad(const mm_optimizer *optimizer, size_t index)
-{
-    return mm_is_sparse(mm_grad_find(optimizer->params[index]));
-}
-
-/* Updates the parameter at *indices and, on a device, all that go with it; their spans'
- * rules become -1. */
-static mm_status apply_from(const mmi_elementwise *driver, mm_optimizer *optimizer,
-                            size_t first, size_t *indices)
-{
-    mm_tensor_info info = {0};
-    mm_update_room room = {0};
-    mm_update_call call = {.count = 1, .device = info.device, .room = &room};
-
-    indices[0] = first;
-    if (mm_tensor_info_get(optimizer->params[first], &info) < 0)
-        return mm_pending();
-    call.is_new = optimizer->spans.spans[first].is_new;
-    call.is_sparse = has_sparse_grad(optimizer, first);
-    if (call.is_sparse && !driver->rule->takes_sparse)
-        return mmi_optimizer_refuse_sparse(optimizer);
-    room.by_list = (!info.is_cpu || optimizer->by_list) && !call.is_sparse;
-    room.fuses =
-        optimizer->fuses || (!info.is_cpu && optimizer->numerics == MM_NUMERICS_FAST);
-    for (size_t i = first + 1; room.by_list && i < optimizer->num_params; i++) {
-        if (mmi_optimizer_is_slow(optimizer, i) && !has_sparse_grad(optimizer, i) &&
-            goes_with(optimizer, i, first, &info))
-            indices[call.count++] = i;
-    }
-    mm_scope scope = mm_scope_open();
-    mm_status status = apply(driver, optimizer, indices, &call);
-
-    mm_scope_close(scope);
-    mmi_update_room_deinit(&room);
-    for (size_t i = 0; i < call.count; i++)
-        optimizer->spans.spans[indices[i]].rule = -1;
-    return status < 0 ? mm_error_frame("while stepping parameter '%s'",
-                                       mm_param_groups_name(optimizer->groups, first))
-                      : MM_OK;
-}
-
-static mm_status refuse_slow(const mm_optimizer *optimizer, size_t index)
-{
-    char *text = mm_tensor_describe(optimizer->params[index]);
-
-    mm_raise(MM_EUNSUPPORTED,
-             "%s updates dense float32 on the host alone: parameter '%s' is %s",
-             mm_instance_component(optimizer->instance)->name,
-             mm_param_groups_name(optimizer->groups, index),
-             text != NULL ? text : "another");
-    mm_free(text);
-    return mm_pending();
-}
-
-/* Updates what the kernels do not reach. */
-static mm_status step_slow(const mmi_elementwise *driver, mm_optimizer *optimizer)
-{
-    size_t *indices = mm_alloc_array(optimizer->num_params, sizeof *indices);
-
-    for (size_t i = 0; indices != NULL && i < optimizer->num_params; i++) {
-        if (!mmi_optimizer_is_slow(optimizer, i) || optimizer->spans.spans[i].rule < 0)
-            continue;
-        bool is_empty = optimizer->memory[i].count == 0;
-        mm_status status = MM_OK;
-
-        if (driver->rule->apply != NULL)
-            status = apply_from(driver, optimizer, i, indices);
-        else if (!is_empty)
-            status = refuse_slow(optimizer, i);
-
-        if (status < 0)
-            break;
-    }
-    mm_free(indices);
-    return mm_pending();
-}
-
 mm_status mmi_elementwise_step(mmi_elementwise *driver, mm_optimizer *optimizer)
 {
     if (mmi_optimizer_gather(optimizer, true) < 0 ||
@@ -617,5 +422,6 @@ mm_status mmi_elementwise_step(mmi_elementwise *driver, mm_optimizer *optimizer)
         &optimizer->spans,
         &(mmi_update){driver->function, driver->coefficients, driver->size});
     mmi_follow_end(optimizer);
-    return optimizer->num_slow > 0 ? step_slow(driver, optimizer) : mm_pending();
+    return optimizer->num_slow > 0 ? mmi_elementwise_step_slow(driver, optimizer)
+                                   : mm_pending();
 }
