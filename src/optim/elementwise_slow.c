@@ -94,6 +94,18 @@ static bool has_sparse_grad(const mm_optimizer *optimizer, size_t index)
     return mm_is_sparse(mm_grad_find(optimizer->params[index]));
 }
 
+static mm_status refuse(const mm_optimizer *optimizer, size_t index, const char *what)
+{
+    char *text = mm_tensor_describe(optimizer->params[index]);
+
+    mm_raise(MM_EUNSUPPORTED, "%s updates %s alone: parameter '%s' is %s",
+             mm_instance_component(optimizer->instance)->name, what,
+             mm_param_groups_name(optimizer->groups, index),
+             text != NULL ? text : "another");
+    mm_free(text);
+    return mm_pending();
+}
+
 /* Updates the parameter at *indices and, on a device, all that go with it; their spans'
  * rules become -1. */
 static mm_status apply_from(const mmi_elementwise *driver, mm_optimizer *optimizer,
@@ -106,6 +118,8 @@ static mm_status apply_from(const mmi_elementwise *driver, mm_optimizer *optimiz
     indices[0] = first;
     if (mm_tensor_info_get(optimizer->params[first], &info) < 0)
         return mm_pending();
+    if (!mm_dtype_is_floating(info.dtype))
+        return refuse(optimizer, first, "real numbers");
     call.is_new = optimizer->spans.spans[first].is_new;
     call.is_sparse = has_sparse_grad(optimizer, first);
     if (call.is_sparse && !driver->rule->takes_sparse)
@@ -130,19 +144,6 @@ static mm_status apply_from(const mmi_elementwise *driver, mm_optimizer *optimiz
                       : MM_OK;
 }
 
-static mm_status refuse_slow(const mm_optimizer *optimizer, size_t index)
-{
-    char *text = mm_tensor_describe(optimizer->params[index]);
-
-    mm_raise(MM_EUNSUPPORTED,
-             "%s updates dense float32 on the host alone: parameter '%s' is %s",
-             mm_instance_component(optimizer->instance)->name,
-             mm_param_groups_name(optimizer->groups, index),
-             text != NULL ? text : "another");
-    mm_free(text);
-    return mm_pending();
-}
-
 mm_status mmi_elementwise_step_slow(const mmi_elementwise *driver,
                                     mm_optimizer *optimizer)
 {
@@ -157,7 +158,7 @@ mm_status mmi_elementwise_step_slow(const mmi_elementwise *driver,
         if (driver->rule->apply != NULL)
             status = apply_from(driver, optimizer, i, indices);
         else if (!is_empty)
-            status = refuse_slow(optimizer, i);
+            status = refuse(optimizer, i, "dense float32 on the host");
 
         if (status < 0)
             break;

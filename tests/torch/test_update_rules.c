@@ -392,6 +392,26 @@ static int set_up_group(void **state)
     return mm_init() < 0 || mm_torch_open() < 0 ? -1 : 0;
 }
 
+/* Squares of complex numbers are none of what the rules mean. */
+static void complex_parameters_are_refused(void **state)
+{
+    (void)state;
+    mm_scope scope = mm_scope_open();
+    mm_value *config = mm_scoped(support_json("{\"type\": \"Adam\"}"));
+    mm_tensor *part = mm_ones(MM_DIMS(3));
+    mm_tensor *leaf = mm_op("aten::complex", MM_T(part), MM_T(part));
+
+    mm_set_requires_grad(leaf, true);
+    mm_optimizer *optimizer = support_optimizer(config, &leaf, 1);
+
+    mm_set_grad(leaf, mm_op("aten::complex", MM_T(part), MM_T(part)));
+    check_ok();
+    mm_optimizer_step(optimizer);
+    check_error(MM_EUNSUPPORTED);
+    mm_optimizer_unref(optimizer);
+    mm_scope_close(scope);
+}
+
 int test_update_rules(void);
 
 int test_update_rules(void)
@@ -407,6 +427,7 @@ int test_update_rules(void)
         TEST(plugins_bring_rules),
         TEST(the_guide_shows_the_plugin),
         TEST(rules_may_lack_operators),
+        TEST(complex_parameters_are_refused),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, set_up_group, NULL);
