@@ -68,7 +68,7 @@ def hook_table(work_dir):
     text = log_text(work_dir).split('following order:')[1]
     rows, stage = [], ''
     for line in text.splitlines():
-        if re.match(r'\d{4}/', line):
+        if re.match(r'\d{4}/|Name of parameter', line):
             break
         line = line.rstrip()
         stage = line if line.endswith(':') else stage
