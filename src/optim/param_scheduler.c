@@ -254,6 +254,13 @@ static mm_status read_base_values(mm_param_scheduler *scheduler)
                          type_name(scheduler), i, scheduler->param_name);
                 break;
             }
+            if (mm_value_is_none(mm_dict_get(options, scheduler->param_name))) {
+                mm_raise(MM_ECONFIG,
+                         "%s: '%s' of parameter group %zu is None: the optimizer "
+                         "makes its own, which has no schedule",
+                         type_name(scheduler), scheduler->param_name, i);
+                break;
+            }
             mm_param_groups_put(groups, i, initial,
                                 mm_dict_get(options, scheduler->param_name));
         }

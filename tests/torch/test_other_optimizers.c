@@ -201,6 +201,22 @@ static void nothing_to_go_by_is_no_step(void **state)
     }
 }
 
+static void a_rate_of_its_own_has_no_schedule(void **state)
+{
+    mm_tensor *param = new_param(1, (const int64_t[]){5}, 1.0);
+    mm_optimizer *optimizer = new_optimizer("{\"type\": \"Adafactor\"}", &param, 1);
+    mm_value *config = support_json("{\"type\": \"ExponentialLR\", \"gamma\": 0.5}");
+    mm_error error;
+    (void)state;
+
+    assert_null(mm_param_scheduler_build(config, mm_optimizer_groups(optimizer), NULL));
+    assert_int_equal(mm_error_take(&error), MM_ECONFIG);
+    assert_non_null(strstr(error.message, "'lr' of parameter group 0 is None"));
+    mm_value_unref(config);
+    mm_optimizer_unref(optimizer);
+    mm_tensor_unref(param);
+}
+
 static void schedule_free_steps_where_it_trains(void **state)
 {
     mm_tensor *param = new_param(1, (const int64_t[]){5}, 1.0);
@@ -281,6 +297,7 @@ int test_other_optimizers(void)
         cmocka_unit_test(muon_takes_matrices_alone),
         cmocka_unit_test(d_adaptation_takes_one_rate),
         cmocka_unit_test(nothing_to_go_by_is_no_step),
+        cmocka_unit_test(a_rate_of_its_own_has_no_schedule),
         cmocka_unit_test(schedule_free_steps_where_it_trains),
         cmocka_unit_test(zero_redundancy_is_the_optimizer_it_names),
     };
