@@ -56,9 +56,10 @@ typedef struct mm_update_call {
 /** One thing that a rule keeps for each parameter. */
 typedef struct mm_update_state {
     const char *name; /**< required: its key in state dicts */
-    /** optional, default: always there, 0 at first. False: this setting does without.
-     * What it writes is what the state is filled with at first. */
-    bool (*begin)(const void *setting, double *out_initial);
+    /** optional, default: always there. False: this setting does without. */
+    bool (*has)(const void *setting);
+    /** optional, default: 0. What the state is filled with at first. */
+    double (*initial)(const void *setting);
     bool is_scalar; /**< a single float: a step count */
     bool is_lazy;   /**< not filled at first: the first update writes all of it */
 } mm_update_state;

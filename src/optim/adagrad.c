@@ -109,15 +109,14 @@ static mm_status adagrad_apply(const void *coefficients, mm_update_call *call)
     return mm_pending();
 }
 
-static bool begin_sum(const void *setting, double *out_initial)
+static double first_sum(const void *setting)
 {
-    *out_initial = ((const struct setting *)setting)->initial;
-    return true;
+    return ((const struct setting *)setting)->initial;
 }
 
 static const mm_update_state adagrad_states[] = {
     {.name = "step", .is_scalar = true},
-    {.name = "sum", .begin = begin_sum},
+    {.name = "sum", .initial = first_sum},
     {0},
 };
 

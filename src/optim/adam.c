@@ -57,9 +57,8 @@ static void adam_read(void *self, const mm_value *options, void *out_setting)
     setting->amsgrad = mmi_get_bool(options, "amsgrad");
 }
 
-static bool has_max(const void *setting, double *out_initial)
+static bool has_max(const void *setting)
 {
-    (void)out_initial;
     return ((const struct setting *)setting)->amsgrad;
 }
 
@@ -139,7 +138,7 @@ static const mm_update_state adam_states[] = {
     {.name = "step", .is_scalar = true},
     {.name = "exp_avg"},
     {.name = "exp_avg_sq"},
-    {.name = "max_exp_avg_sq", .begin = has_max},
+    {.name = "max_exp_avg_sq", .has = has_max},
     {0},
 };
 

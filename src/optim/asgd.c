@@ -75,23 +75,21 @@ static mm_status asgd_apply(const void *coefficients, mm_update_call *call)
     return mm_pending();
 }
 
-static bool begin_eta(const void *setting, double *out_initial)
+static double first_eta(const void *setting)
 {
-    *out_initial = ((const struct setting *)setting)->lr;
-    return true;
+    return ((const struct setting *)setting)->lr;
 }
 
-static bool begin_mu(const void *setting, double *out_initial)
+static double first_mu(const void *setting)
 {
     (void)setting;
-    *out_initial = 1.0;
-    return true;
+    return 1.0;
 }
 
 static const mm_update_state asgd_states[] = {
     {.name = "step", .is_scalar = true},
-    {.name = "eta", .begin = begin_eta, .is_scalar = true},
-    {.name = "mu", .begin = begin_mu, .is_scalar = true},
+    {.name = "eta", .initial = first_eta, .is_scalar = true},
+    {.name = "mu", .initial = first_mu, .is_scalar = true},
     {.name = "ax"},
     {0},
 };

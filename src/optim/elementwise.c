@@ -101,11 +101,14 @@ static mm_status reserve_groups(mmi_elementwise *driver, size_t count)
     return MM_OK;
 }
 
-/* True if the setting has the state; what it is filled with at first. */
-static bool begins(const mm_update_state *state, const void *setting, double *initial)
+static bool has_state(const mm_update_state *state, const void *setting)
 {
-    *initial = 0.0;
-    return state->begin == NULL || state->begin(setting, initial);
+    return state->has == NULL || state->has(setting);
+}
+
+static double initial_of(const mm_update_state *state, const void *setting)
+{
+    return state->initial == NULL ? 0.0 : state->initial(setting);
 }
 
 /* The tensors of a setting, a bit each. */
@@ -114,12 +117,11 @@ static unsigned used_tensors(const mmi_elementwise *driver, const void *setting)
     const mm_update_state *states = driver->rule->states;
     unsigned uses = 0;
     unsigned bit = 1;
-    double initial = 0.0;
 
     for (size_t i = 0; i < driver->num_states; i++) {
         if (states[i].is_scalar)
             continue;
-        uses |= begins(&states[i], setting, &initial) ? bit : 0u;
+        uses |= has_state(&states[i], setting) ? bit : 0u;
         bit <<= 1;
     }
     return uses;
@@ -246,8 +248,9 @@ static mm_status prepare_states(mmi_elementwise *driver, mm_optimizer *optimizer
     memset(span->states, 0, sizeof span->states);
     span->is_new = false;
     for (size_t i = 0; i < driver->num_states && !mm_has_error(); i++) {
-        double initial = 0.0;
-        bool is_there = begins(&states[i], setting_of(driver, group), &initial);
+        const void *setting = setting_of(driver, group);
+        double initial = initial_of(&states[i], setting);
+        bool is_there = has_state(&states[i], setting);
 
         if (states[i].is_scalar) {
             known->scalars[scalar++] =

@@ -76,16 +76,15 @@ static mm_status nadam_apply(const void *coefficients, mm_update_call *call)
     return mm_pending();
 }
 
-static bool begin_product(const void *setting, double *out_initial)
+static double first_product(const void *setting)
 {
     (void)setting;
-    *out_initial = 1.0;
-    return true;
+    return 1.0;
 }
 
 static const mm_update_state nadam_states[] = {
     {.name = "step", .is_scalar = true},
-    {.name = "mu_product", .begin = begin_product, .is_scalar = true},
+    {.name = "mu_product", .initial = first_product, .is_scalar = true},
     {.name = "exp_avg"},
     {.name = "exp_avg_sq"},
     {0},

@@ -78,23 +78,21 @@ static mm_status rmsprop_apply(const void *coefficients, mm_update_call *call)
     return mm_pending();
 }
 
-static bool has_buffer(const void *setting, double *out_initial)
+static bool has_buffer(const void *setting)
 {
-    (void)out_initial;
     return ((const struct setting *)setting)->momentum > 0.0;
 }
 
-static bool has_mean(const void *setting, double *out_initial)
+static bool has_mean(const void *setting)
 {
-    (void)out_initial;
     return ((const struct setting *)setting)->centered;
 }
 
 static const mm_update_state rmsprop_states[] = {
     {.name = "step", .is_scalar = true},
     {.name = "square_avg"},
-    {.name = "momentum_buffer", .begin = has_buffer},
-    {.name = "grad_avg", .begin = has_mean},
+    {.name = "momentum_buffer", .has = has_buffer},
+    {.name = "grad_avg", .has = has_mean},
     {0},
 };
 

@@ -77,16 +77,15 @@ static mm_status rprop_apply(const void *coefficients, mm_update_call *call)
     return mm_pending();
 }
 
-static bool begin_size(const void *setting, double *out_initial)
+static double first_size(const void *setting)
 {
-    *out_initial = ((const struct setting *)setting)->lr;
-    return true;
+    return ((const struct setting *)setting)->lr;
 }
 
 static const mm_update_state rprop_states[] = {
     {.name = "step", .is_scalar = true},
     {.name = "prev"},
-    {.name = "step_size", .begin = begin_size},
+    {.name = "step_size", .initial = first_size},
     {0},
 };
 

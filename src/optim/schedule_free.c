@@ -257,15 +257,14 @@ static bool free_is_training(void *self, const mm_optimizer *optimizer)
     return is_training(optimizer, 0);
 }
 
-static bool has_squares(const void *setting, double *out_initial)
+static bool has_squares(const void *setting)
 {
-    (void)out_initial;
     return ((const mmi_schedule_free_rule *)setting)->has_squares;
 }
 
 static const mm_update_state free_states[] = {
     {.name = "z", .is_lazy = true},
-    {.name = "exp_avg_sq", .begin = has_squares},
+    {.name = "exp_avg_sq", .has = has_squares},
     {0},
 };
 

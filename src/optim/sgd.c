@@ -39,9 +39,8 @@ static void sgd_read(void *self, const mm_value *options, void *out_setting)
     rule->neg_lr = -mmi_get_f64(options, "lr");
 }
 
-static bool has_buffer(const void *setting, double *out_initial)
+static bool has_buffer(const void *setting)
 {
-    (void)out_initial;
     return ((const mmi_sgd_rule *)setting)->momentum != 0.0;
 }
 
@@ -94,7 +93,7 @@ static mm_update_fn sgd_select(void)
 }
 
 static const mm_update_state sgd_states[] = {
-    {.name = "momentum_buffer", .begin = has_buffer, .is_lazy = true},
+    {.name = "momentum_buffer", .has = has_buffer, .is_lazy = true},
     {0},
 };
 

@@ -23,9 +23,9 @@ mm_status mmz_cls_head_init(mmz_cls_head_base *head);
 /* The functions of a head whose scores are fc(features), or the features themselves. */
 extern const mm_model_ops mmz_cls_head_ops;
 /* The same one by one, for heads that add functions of their own. */
-mm_value *mmz_cls_head_call(void *self, mm_value *args);
-mm_value *mmz_cls_head_loss(void *self, mm_value *batch);
-mm_value *mmz_cls_head_predict(void *self, mm_value *batch);
+mm_value *mmz_cls_head_call(void *data, mm_value *args);
+mm_value *mmz_cls_head_loss(void *data, mm_value *batch);
+mm_value *mmz_cls_head_predict(void *data, mm_value *batch);
 
 /* DataSample.set_pred_score and its kind: `score` [C]. */
 void mmz_set_score(mm_data_element *sample, const char *name, mm_tensor *score,
